@@ -1,0 +1,10 @@
+/* nstk_round.h: the float nearest to an integer result, half away from zero, kept in the result type's range.
+ * NaN gives 0, since integers have no NaN.
+ */
+static inline float nstk_round(float y, float lo, float hi)
+{
+    y = y == y ? y : 0.0f;
+    y = y < 0.0f ? y - 0.5f : y + 0.5f;
+    y = y < lo ? lo : y;
+    return y > hi ? hi : y;
+}

@@ -1,0 +1,345 @@
+"""Fitting: climbs the ladder of topologies to the smallest surrogate that meets the tolerance.
+
+Each rung is tried with one shared network and with one network per output; starts race, finalists are assessed on
+points apart from the training pairs, and what misses the tolerance is refined: its worst points join the pairs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstk import sampling
+from nstk.compilation import propose
+from nstk.errors import UsageError
+from nstk.finetuning import Stage, race, race_stages, refit
+from nstk.program import Program
+from nstk.surrogate import Network, Surrogate, mlp_forward, normalize, rebase
+from nstk.tolerance import Tolerance
+from nstk.topology import Topology
+from nstk.verification import Comparison, covering_points, search_worst
+
+Array = NDArray[np.float64]
+Function = Callable[[Array], Array]
+
+#: Share of the tolerance a rung may use: final verification looks at other points.
+_MARGIN = 0.97
+_REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
+_FURTHER_STEPS = {"quick": 60, "normal": 200, "high": 600}
+_REFINE_STEPS = 20
+_HARD_POINTS = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Pairs a surrogate is fitted to and chosen by, in program units.
+
+    Attributes:
+        x: `(N, I)` training inputs.
+        y: `(N, O)` training outputs.
+        x_valid: `(V, I)` validation inputs, drawn apart.
+        y_valid: `(V, O)`.
+        checks: Points that judge a rung (training or validation pairs are not among them), `(C, I)`.
+        original: Runs the program at other inputs; None when there are only pairs.
+        checked: The original's outputs at `checks`, `(C, O)`.
+    """
+
+    x: Array
+    y: Array
+    x_valid: Array
+    y_valid: Array
+    checks: Array
+    checked: Array
+    original: Function | None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What fitting aims at.
+
+    Attributes:
+        tolerance: Largest absolute error allowed.
+        hidden: Rungs to try, cheapest first.
+        norm: `rms`, or `max` to refine for the largest error in any case.
+        effort: `quick`, `normal` or `high`.
+        optimizer: `lm` or `adam`.
+        init: Method that proposes initial parameters.
+        seed: Of every draw.
+    """
+
+    tolerance: Tolerance
+    hidden: Sequence[tuple[int, ...]]
+    norm: str = "rms"
+    effort: str = "normal"
+    optimizer: str = "lm"
+    init: str = "random"
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One network for some outputs, with its errors on the check points.
+
+    Attributes:
+        network: The network.
+        max_abs: Largest error of each of its outputs, program units, found points included.
+        nrmse: Normalized error of each of its outputs on the validation draws.
+        excess: Largest ratio of an error to its tolerance; at most 1 meets it.
+        worst: The worst points found, with the outputs of all networks' originals.
+    """
+
+    network: Network
+    max_abs: tuple[float, ...]
+    nrmse: tuple[float, ...]
+    excess: float
+    worst: Comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What fitting found.
+
+    Attributes:
+        surrogate: The cheapest that meets the tolerance, else the closest.
+        rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output, ok.
+        zero_shot_nrmse: The best start's error before fine-tuning, on validation pairs of the first rung tried.
+        candidates: Starts that raced on each rung.
+        train_nrmse: Per output, on the training pairs.
+        iterations: Optimizer steps allowed in the longest race, refinement included.
+    """
+
+    surrogate: Surrogate
+    rungs: list[dict[str, Any]]
+    zero_shot_nrmse: float
+    candidates: int
+    train_nrmse: list[float]
+    iterations: int
+
+
+def most_pairs(ladder: Sequence[tuple[int, ...]], effort: str, inputs: int) -> int:
+    """Return how many training pairs the races on a ladder use at most."""
+    return max(stage.pairs for hidden in ladder for stage in race_stages(hidden, effort, inputs))
+
+
+def sample_data(program: Program, original: Function, samples: int, seed: int) -> Data:
+    """Run the program on `samples` training points, 4,096 validation draws and the check points."""
+    x = sampling.sobol(program.inputs, samples, seed)
+    x_valid = sampling.draw(program.inputs, 4096, seed + 1)
+    checks = covering_points(program.inputs, seed + 2)
+    return Data(x, original(x), x_valid, original(x_valid), checks, original(checks), original)
+
+
+def split_pairs(x: Array, y: Array, seed: int) -> tuple[Data, Comparison]:
+    """Split given pairs: 64 % train, 16 % validate, 20 % are held out for verification (`got` is left empty)."""
+    order = np.random.default_rng([seed, 11]).permutation(len(x))
+    train, valid, held = np.split(order, [int(0.64 * len(x)), int(0.8 * len(x))])
+    data = Data(x[train], y[train], x[valid], y[valid], x[valid], y[valid], None)
+    return data, Comparison(x[held], y[held], np.full_like(y[held], np.nan))
+
+
+def fit(program: Program, data: Data, goal: Goal, progress: Callable[[str], None]) -> Fitted:
+    """Fit a surrogate.
+
+    Args:
+        program: What is imitated.
+        data: Its pairs.
+        goal: What to aim at.
+        progress: Told what is being tried.
+    """
+    return _Fitter(program, data, goal, progress).climb()
+
+
+def fit_further(
+    surrogate: Surrogate, program: Program, data: Data, goal: Goal, progress: Callable[[str], None]
+) -> Fitted:
+    """Fine-tune a saved surrogate on a program's pairs, keeping its networks' topologies.
+
+    The program may be another than the surrogate was made for, with another domain: normalizations are carried over
+    into the first and last layers before the first step.
+
+    Raises:
+        UsageError: The program has other numbers of inputs or outputs.
+    """
+    counts = len(surrogate.program.inputs), len(surrogate.program.outputs)
+    if counts != (len(program.inputs), len(program.outputs)):
+        text = f"the surrogate has {counts[0]} inputs and {counts[1]} outputs"
+        raise UsageError(f"{text}, {program.name} {len(program.inputs)} and {len(program.outputs)}", "build it anew")
+    return _Fitter(program, data, goal, progress).further(surrogate)
+
+
+class _Fitter:
+    """Holds what all rungs of one program share: normalized pairs, scalings, tolerances."""
+
+    def __init__(self, program: Program, data: Data, goal: Goal, progress: Callable[[str], None]) -> None:
+        self.program, self.data, self.goal, self.progress = program, data, goal, progress
+        self.mean, std = data.y.mean(0), data.y.std(0)
+        constant = np.ptp(data.y, axis=0) == 0
+        self.mean = np.where(constant, data.y[0], self.mean)
+        self.std = np.where(constant, 0.0, std)
+        self.unit = np.where(constant, 1.0, std)  # divides; a constant output is fitted as zero
+        self.x, self.x_valid = normalize(program.inputs, data.x), normalize(program.inputs, data.x_valid)
+        self.y, self.y_valid = (data.y - self.mean) / self.unit, (data.y_valid - self.mean) / self.unit
+        self.allowed = np.array([goal.tolerance.absolute(column) for column in data.checked.T])
+        self.rungs: list[dict[str, Any]] = []
+        self.zero_shot = np.nan
+        self.starts = self.iterations = 0
+
+    def climb(self) -> Fitted:
+        """Try each rung until one meets the tolerance; of those that do, take the cheapest."""
+        outputs = tuple(range(len(self.program.outputs)))
+        layouts: list[tuple[Candidate, ...]] = []
+        separate: dict[int, Candidate] = {}  # each output's best network of its own, over the rungs so far
+        for hidden in self.goal.hidden:
+            if len(outputs) > 1:
+                layouts.append((self.best(hidden, [outputs])[0],))
+                self.record(layouts[-1])
+                if _excess(layouts[-1]) <= _MARGIN:
+                    break  # cheaper than one network per output on this rung or a later one
+            missing = [o for o in outputs if o not in separate or separate[o].excess > _MARGIN]
+            for candidate in self.best(hidden, [(o,) for o in missing]):
+                o = candidate.network.outputs[0]
+                if o not in separate or candidate.excess < separate[o].excess:
+                    separate[o] = candidate
+            layouts.append(tuple(separate[o] for o in outputs))
+            self.record(layouts[-1])
+            if any(_excess(layout) <= _MARGIN for layout in layouts):
+                break
+        good = [layout for layout in layouts if _excess(layout) <= _MARGIN]
+        chosen = min(good, key=_cost) if good else min(layouts, key=_excess)
+        return self.fitted(tuple(c.network for c in chosen))
+
+    def further(self, surrogate: Surrogate) -> Fitted:
+        """Continue every network of a surrogate for the iterations of its rung's race."""
+        layout = []
+        for network in surrogate.networks:
+            topology, columns = network.topology, list(network.outputs)
+            self.progress(f"fine-tuning {topology}")
+            start = rebase(network, surrogate, self.program, self.mean[columns], self.unit[columns])[None]
+            stages = [Stage(1, len(self.x), _FURTHER_STEPS[self.goal.effort])]
+            self.note(topology, start, stages, columns)
+            y, y_valid = self.y[:, columns], self.y_valid[:, columns]
+            params, _ = race(topology, start, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
+            layout.append(self.choose(topology, params[0], network.outputs, len(self.x)))
+        self.record(layout)
+        return self.fitted(tuple(c.network for c in layout))
+
+    def best(self, hidden: tuple[int, ...], groups: Sequence[tuple[int, ...]]) -> list[Candidate]:
+        """Return the best candidate for each group of outputs: all in one group, or one each."""
+        width = len(groups[0])
+        topology = Topology((len(self.program.inputs), *hidden, width))
+        columns = [o for group in groups for o in group]
+        self.progress(f"fitting {topology}" + (f" x {len(groups)}" if len(groups) > 1 else ""))
+        stages = race_stages(hidden, self.goal.effort, len(self.program.inputs))
+        starts = propose(self.program, topology, stages[0].survivors, self.goal.seed, self.goal.init)
+        self.note(topology, starts, stages, columns)
+        y, y_valid = self.y[:, columns], self.y_valid[:, columns]
+        params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
+        return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
+
+    def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
+        """Assess finalists `(K, P)`, refine if asked or needed, and return the best."""
+        found = [self.assess(topology, p, outputs) for p in finalists]
+        good = [c for c in found if c.excess <= _MARGIN]
+        if good and self.goal.norm == "rms":
+            return min(good, key=lambda c: sum(c.nrmse))
+        refined = [self.refine(c, pairs) for c in sorted(found, key=lambda c: c.excess)[:2]]
+        if self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: only for the tolerance's sake
+            good = [c for c in refined if c.excess <= _MARGIN]
+            return min(good, key=lambda c: sum(c.nrmse)) if good else found[0]
+        return min(refined, key=lambda c: c.excess)
+
+    def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...]) -> Candidate:
+        """Measure a network on the check points and, where the program can be run, search for worse ones."""
+        network = Network(topology, params.astype(np.float32), outputs)
+        columns = list(outputs)
+
+        def surrogate(x: Array) -> Array:
+            return self.evaluate(network, x)
+
+        known = Comparison(self.data.checks, self.data.checked[:, columns], surrogate(self.data.checks))
+        drawn = surrogate(self.data.x_valid) - self.data.y_valid[:, columns]
+        nrmse = np.sqrt(np.mean(drawn**2, axis=0)) / self.unit[columns]
+        original = self.data.original
+        if original is not None:
+            found = search_worst(
+                lambda x: original(x)[:, columns], surrogate, self.program.inputs, known, self.goal.seed
+            )
+            hardest = np.argsort(-(known.error / self.allowed[columns]).max(1), kind="stable")[:_HARD_POINTS]
+            worst = found.joined(Comparison(known.x[hardest], known.expected[hardest], known.got[hardest]))
+        else:
+            worst = known
+        largest = np.maximum(known.error.max(0), worst.error.max(0))
+        excess = float((largest / self.allowed[columns]).max())
+        return Candidate(network, tuple(largest.tolist()), tuple(nrmse.tolist()), excess, worst)
+
+    def refine(self, candidate: Candidate, pairs: int) -> Candidate:
+        """Refit with the worst points and with weights that grow where the error is large, after Lawson."""
+        network = candidate.network
+        columns = list(network.outputs)
+        x, y = self.x[:pairs], self.y[:pairs, columns]
+        weight = np.ones(len(x))
+        best = candidate
+        for _ in range(_REFINEMENTS[self.goal.effort]):
+            if self.data.original is not None:
+                x = np.concatenate([x, normalize(self.program.inputs, candidate.worst.x)])
+                y = np.concatenate([y, (candidate.worst.expected - self.mean[columns]) / self.unit[columns]])
+                weight = np.concatenate([weight, np.full(len(candidate.worst.x), 1.0)])
+            params = candidate.network.params.astype(np.float64)
+            error = np.abs(mlp_forward(network.topology, params, x) - y) * (self.unit / self.allowed)[columns]
+            weight *= 0.1 + error.max(1) / error.max()
+            weight /= weight.mean()
+            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS)
+            candidate = self.assess(network.topology, params, network.outputs)
+            if candidate.excess < best.excess:
+                best = candidate
+            if best.excess <= _MARGIN and self.goal.norm == "rms":
+                break
+        return best
+
+    def evaluate(self, network: Network, x: Array) -> Array:
+        """Evaluate one network in program units: `(N, I)` to `(N, outputs)`."""
+        columns = list(network.outputs)
+        y = mlp_forward(network.topology, network.params.astype(np.float64), normalize(self.program.inputs, x))
+        scaled: Array = y * self.std[columns] + self.mean[columns]
+        return scaled
+
+    def note(self, topology: Topology, starts: Array, stages: Sequence[Stage], columns: Sequence[int]) -> None:
+        """Remember what raced, and how good the best start was before fine-tuning."""
+        self.starts = len(starts)
+        steps = sum(s.iterations for s in stages) if self.goal.optimizer == "lm" else 5000
+        self.iterations = max(self.iterations, steps)
+        if np.isnan(self.zero_shot):
+            errors = [mlp_forward(topology, p, self.x_valid) - self.y_valid[:, columns] for p in starts]
+            self.zero_shot = float(min(np.sqrt(np.mean(e**2)) for e in errors))
+
+    def record(self, layout: Sequence[Candidate]) -> None:
+        """Add one rung to the report."""
+        errors = {o: (m, n) for c in layout for o, m, n in zip(c.network.outputs, c.max_abs, c.nrmse, strict=True)}
+        self.rungs.append(
+            {
+                "topology": ", ".join(dict.fromkeys(str(c.network.topology) for c in layout)),
+                "networks": len(layout),
+                "parameters": sum(c.network.topology.parameters for c in layout),
+                "max_abs": [errors[o][0] for o in sorted(errors)],
+                "nrmse": [errors[o][1] for o in sorted(errors)],
+                "ok": _excess(layout) <= 1,
+            }
+        )
+
+    def fitted(self, networks: tuple[Network, ...]) -> Fitted:
+        """Assemble the result."""
+        surrogate = Surrogate(self.program, networks, self.mean, self.std, {})
+        error = surrogate.predict(self.data.x) - self.data.y
+        train = np.sqrt(np.mean(error**2, axis=0)) / self.unit
+        return Fitted(surrogate, self.rungs, self.zero_shot, self.starts, train.tolist(), self.iterations)
+
+
+def _excess(layout: Sequence[Candidate]) -> float:
+    return max(c.excess for c in layout)
+
+
+def _cost(layout: Sequence[Candidate]) -> int:
+    """Return about how many multiplications one evaluation takes; an activation counts ten."""
+    return sum(c.network.topology.parameters + 10 * sum(c.network.topology.hidden) for c in layout)

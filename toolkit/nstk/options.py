@@ -1,0 +1,209 @@
+"""Options of a build, and `nstk.toml`, which lists many builds."""
+
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from nstk.domain import Interval, domain_from_mapping, parse_domain
+from nstk.errors import UsageError
+from nstk.tolerance import parse_tolerance
+from nstk.topology import parse_hidden
+
+STYLES = ("speed", "size")
+NUMBERS = ("auto", "float")
+NORMS = ("rms", "max")
+EFFORTS = ("quick", "normal", "high")
+INITS = ("random",)
+OPTIMIZERS = ("lm", "adam")
+TARGETS = ("host",)
+DEFAULT_TOLERANCE = "1%"
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What `nstk build` is asked for; every field is an option of the command line and a key of `nstk.toml`.
+
+    Attributes:
+        source: The C file.
+        function: Which function; None for the only candidate.
+        domain: Interval by parameter name, over those of the comment beside the function.
+        outputs: Pointer parameters that are outputs; None to take those of the comment.
+        tolerance: `0.01` (output units) or `1%`; None for the comment's, else 1 %.
+        norm: `rms` or `max`.
+        topology: `auto` or hidden widths.
+        number: Number format of the header; `auto` is float on every target so far.
+        style: `speed` or `size`.
+        targets: Where costs are measured; `host` always is.
+        init: Where the initial parameters come from.
+        optimizer: `lm` or `adam`.
+        samples: Training pairs; None for what the rung needs.
+        effort: `quick`, `normal` or `high`.
+        seed: Of every draw, 0 to 2^31.
+        clamp: Clamp inputs to the domain.
+        sigmoid_error: Largest error of the emitted activation.
+        pairs: CSV, NPZ or Parquet file with input-output pairs, for programs that cannot be run here.
+        exhaustive: Verify a one-input program on every float of its domain.
+        out: Folder that gets `<function>/`.
+        cflags: Compiler flags the program needs.
+        include: Folders of headers the program needs.
+    """
+
+    source: Path
+    function: str | None = None
+    domain: Mapping[str, Interval] = field(default_factory=dict)
+    outputs: tuple[str, ...] | None = None
+    tolerance: str | None = None
+    norm: str = "rms"
+    topology: str = "auto"
+    number: str = "auto"
+    style: str = "speed"
+    targets: tuple[str, ...] = ()
+    init: str = "random"
+    optimizer: str = "lm"
+    samples: int | None = None
+    effort: str = "normal"
+    seed: int = 0
+    clamp: bool = True
+    sigmoid_error: float = 1e-6
+    pairs: Path | None = None
+    exhaustive: bool = False
+    out: Path = Path("nstk-out")
+    cflags: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"unknown {name} '{getattr(self, name)}'", f"choose one of {', '.join(allowed)}")
+        for target in self.targets:
+            if target not in TARGETS:
+                raise UsageError(f"unknown target '{target}'", f"choose one of {', '.join(TARGETS)}")
+        parse_hidden(self.topology)
+        if self.tolerance is not None:
+            parse_tolerance(self.tolerance)
+        if self.samples is not None and not 64 <= self.samples <= 2**20:
+            raise UsageError(f"{self.samples} samples are out of range", "choose 64 to 1048576")
+        if not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed {self.seed} is out of range", "choose 0 to 2147483647")
+
+    def plain(self) -> dict[str, Any]:
+        """Return what decides the result as plain JSON values: all but where files lie."""
+        values = asdict(self)
+        kept = {k: v for k, v in values.items() if k not in ("source", "out", "pairs", "include")}
+        return {**kept, "include": [str(folder) for folder in self.include]}
+
+
+_CHOICES = {
+    "norm": NORMS,
+    "number": NUMBERS,
+    "style": STYLES,
+    "effort": EFFORTS,
+    "init": INITS,
+    "optimizer": OPTIMIZERS,
+}
+
+
+def split_source(text: str) -> tuple[Path, str | None]:
+    """Split `file.c:function` into its parts; a file whose name holds a colon wins."""
+    path = Path(text)
+    head, colon, name = text.rpartition(":")
+    if colon and not path.exists() and name.isidentifier():
+        return Path(head), name
+    return path, None
+
+
+def read_config(path: Path) -> list[BuildOptions]:
+    """Read `nstk.toml`: `[defaults]` and one `[[surrogate]]` table per build; paths are relative to the file.
+
+    Raises:
+        UsageError: The file is missing or malformed, or holds an unknown key or a bad value.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"no source given and no {path.name} here", "nstk build SOURCE, or write an nstk.toml"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}", "see the README for an example of nstk.toml") from None
+    defaults, entries = table.pop("defaults", {}), table.pop("surrogate", [])
+    if table:
+        raise UsageError(f"{path.name}: unknown table '{next(iter(table))}'", "use [defaults] and [[surrogate]]")
+    if not isinstance(defaults, dict) or not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+        raise UsageError(f"{path.name}: [defaults] is a table and [[surrogate]] a list of tables")
+    if not entries:
+        raise UsageError(f"{path.name} lists no surrogate", "add a [[surrogate]] table with a source")
+    builds = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            builds.append(_options({**defaults, **entry}, path.parent))
+        except UsageError as error:
+            raise UsageError(f"{path.name}: surrogate {number}: {error.message}", error.hint) from None
+    return builds
+
+
+def _options(table: Mapping[str, Any], folder: Path) -> BuildOptions:
+    known = {f.name for f in fields(BuildOptions)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise UsageError(f"unknown key '{key}'", f"known keys: {', '.join(sorted(known))}")
+        values[name] = _value(name, value, folder)
+    if "source" not in values:
+        raise UsageError("no source", 'write source = "file.c"')
+    if values.get("function") is None:
+        path, function = split_source(str(values["source"]))
+        values |= {"source": path, "function": function}
+    return BuildOptions(**values)
+
+
+def _value(name: str, value: Any, folder: Path) -> Any:
+    """Convert one TOML value to its option's type."""
+    if name in ("source", "out", "pairs"):
+        return folder / _text(name, value)
+    if name == "domain":
+        return parse_domain(value) if isinstance(value, str) else domain_from_mapping(_table(name, value))
+    if name == "outputs":
+        return _texts(name, value.replace(",", " ").split() if isinstance(value, str) else value)
+    if name == "targets":
+        return _texts(name, [value] if isinstance(value, str) else value)
+    if name == "cflags":
+        return _texts(name, shlex.split(value) if isinstance(value, str) else value)
+    if name == "include":
+        return tuple(folder / text for text in _texts(name, [value] if isinstance(value, str) else value))
+    if name in ("clamp", "exhaustive"):
+        return _typed(name, value, bool)
+    if name in ("samples", "seed"):
+        return _typed(name, value, int)
+    if name == "sigmoid_error":
+        return float(_typed(name, value, (int, float)))
+    return str(value) if name == "tolerance" and isinstance(value, int | float) else _text(name, value)
+
+
+def _typed(name: str, value: Any, kind: type | tuple[type, ...]) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UsageError(f"{name} = {value!r} has the wrong type", "see nstk build --help")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    return str(_typed(name, value, str))
+
+
+def _table(name: str, value: Any) -> dict[str, object]:
+    return dict(_typed(name, value, dict))
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{name} = {value!r} is no list of names", "see nstk build --help")
+    return tuple(value)
+
+
+def with_out(options: BuildOptions, out: Path | None) -> BuildOptions:
+    """Return the options with another output folder, if one is given."""
+    return options if out is None else replace(options, out=out)

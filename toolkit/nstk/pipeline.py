@@ -1,0 +1,453 @@
+"""The whole way from a C function to a verified, timed header, and the verbs that redo a part of it.
+
+Torch is imported by `build` and `finetune` only; `export`, `verify` and `bench` of a saved surrogate run without it.
+"""
+
+import hashlib
+import importlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nstk import __version__, sampling
+from nstk.emission import emit, header_names
+from nstk.errors import UsageError
+from nstk.folding import Folded, fold
+from nstk.options import DEFAULT_TOLERANCE, BuildOptions
+from nstk.output import check_writable, replacing
+from nstk.pairs import read_pairs
+from nstk.program import Program, read_program
+from nstk.report import number, write_json
+from nstk.sandbox import ProgramRunner
+from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, with_provenance
+from nstk.timing import time_host
+from nstk.tolerance import Tolerance, parse_tolerance
+from nstk.verdict import judge_use
+from nstk.verification import Comparison, Function, Verified, check_exhaustively, verify_header
+
+if TYPE_CHECKING:
+    from nstk.fitting import Data, Fitted
+    from nstk.report_page import PlotData
+
+Progress = Callable[[str], None]
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A finished build.
+
+    Attributes:
+        report: As written to `report.json`.
+        folder: Where the files are.
+        fresh: False if nothing had changed since the last build, so that nothing was done.
+    """
+
+    report: dict[str, Any]
+    folder: Path
+    fresh: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether every rung of verification passed, the tolerance included."""
+        return bool(self.report["verify"]["ok"])
+
+
+def build(options: BuildOptions, progress: Progress = _quiet) -> Built:
+    """Build a surrogate: read, run, fit, emit, verify, time, report.
+
+    Args:
+        options: What is asked for.
+        progress: Told each step as it begins.
+
+    Raises:
+        NstkError: Bad input; nothing is written then. A missed tolerance is no error: see `Built.ok`.
+    """
+    program = _read(options)
+    return _run(program, options, None, progress)
+
+
+def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> Built:
+    """Continue a saved surrogate on a program, or on pairs of its own program.
+
+    Args:
+        saved: Folder of the surrogate.
+        options: As for `build`; `source` is a C file, or the surrogate's folder to keep its program.
+        progress: Told each step as it begins.
+
+    Raises:
+        NstkError: As `build`; also if the program has other numbers of inputs or outputs.
+    """
+    surrogate = load_surrogate(saved)
+    program = surrogate.program if options.source == saved else _read(options)
+    return _run(program, options, surrogate, progress)
+
+
+def export(saved: Path, options: BuildOptions) -> Path:
+    """Write a saved surrogate's header anew, with other emission options.
+
+    The new header's banner states no errors, because none were measured with these options: `verify` does that.
+
+    Args:
+        saved: Folder of the surrogate.
+        options: `style`, `clamp`, `sigmoid_error` and `out` are used.
+
+    Returns:
+        The folder `out/<function>` with header and surrogate.
+    """
+    surrogate = load_surrogate(saved)
+    surrogate = with_provenance(surrogate, emission=_emission(options))
+    folder = options.out / surrogate.program.name
+    check_writable(folder)
+    header = emit(surrogate.program, _fold(surrogate), style=options.style)
+    with replacing(folder) as scratch:
+        (scratch / _header_file(surrogate.program)).write_text(header)
+        save_surrogate(surrogate, scratch)
+    return folder
+
+
+def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> dict[str, Any]:
+    """Verify the header in a surrogate's folder on all three rungs.
+
+    Args:
+        saved: Folder that `build` or `export` wrote.
+        options: `source` is the original's C file, or `saved` for the program stored with the surrogate; `tolerance`,
+            `seed`, `exhaustive`, `pairs`, `cflags` and `include` are used.
+        progress: Told each step as it begins.
+
+    Returns:
+        The `verify` part of a report.
+    """
+    surrogate, program, header = _saved(saved, options)
+    tolerance = parse_tolerance(options.tolerance or surrogate.provenance.get("tolerance", DEFAULT_TOLERANCE))
+    progress("verifying")
+    if options.pairs is not None:
+        x, y = read_pairs(options.pairs, program)
+        held_out = Comparison(x, y, np.full_like(y, np.nan))
+        return verify_header(program, _fold(surrogate), header, None, tolerance, options.seed, held_out).record
+    with _runner(program, options) as original:
+        _check_program(original, program, options.seed)
+        record = verify_header(program, _fold(surrogate), header, original.outputs, tolerance, options.seed).record
+        if options.exhaustive:
+            _add_exhaustive(record, program, header, original.outputs, tolerance, progress)
+    return record
+
+
+def bench(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> dict[str, Any]:
+    """Time the header in a surrogate's folder against the original; returns the `bench` part of a report."""
+    _, program, header = _saved(saved, options)
+    progress("timing")
+    with _runner(program, options) as original:
+        _check_program(original, program, options.seed)
+    return {"host": _time(program, header, options)}
+
+
+def _read(options: BuildOptions) -> Program:
+    return read_program(options.source, options.function, domain=options.domain or None, outputs=options.outputs)
+
+
+def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]:
+    """Load surrogate, program (over the surrogate's domain) and header."""
+    surrogate = load_surrogate(saved)
+    program = surrogate.program
+    if options.source != saved:
+        read = read_program(options.source, options.function, outputs=options.outputs)
+        if (read.parameters, read.returns) != (program.parameters, program.returns):
+            raise UsageError(f"{read.name} in {read.file} has another signature than the surrogate", "build it anew")
+        program = replace(read, inputs=program.inputs)
+    file = (saved if saved.is_dir() else saved.parent) / _header_file(surrogate.program)
+    try:
+        return surrogate, program, file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read '{file}': {error}", "nstk export writes it anew") from None
+
+
+def _run(program: Program, options: BuildOptions, start: Surrogate | None, progress: Progress) -> Built:
+    folder = options.out / program.name
+    digest = _digest(program, options, start)
+    if (last := _unchanged(folder, digest)) is not None:
+        return Built(last, folder, fresh=False)
+    check_writable(folder)
+    # Torch takes seconds to import; the program is compiled and run meanwhile.
+    threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
+    tolerance = parse_tolerance(options.tolerance or program.tolerance or DEFAULT_TOLERANCE)
+    with ExitStack() as stack:
+        original: Function | None = None
+        held_out: Comparison | None = None
+        if options.pairs is None:
+            progress(f"running {program.name}")
+            runner = stack.enter_context(_runner(program, options))
+            _check_program(runner, program, options.seed)
+            original = runner.outputs
+            data = _sample(program, original, options)
+        else:
+            data, held_out = _split(program, options)
+        progress("loading torch")
+        began = time.perf_counter()
+        fitted = _fit(program, data, tolerance, options, start, progress)
+        seconds = time.perf_counter() - began
+        surrogate = with_provenance(fitted.surrogate, emission=_emission(options), tolerance=str(tolerance))
+        surrogate = with_provenance(surrogate, init=options.init, effort=options.effort, seed=options.seed)
+        folded = _fold(surrogate)
+        header = emit(program, folded, style=options.style)
+        progress("verifying")
+        verified = verify_header(program, folded, header, original, tolerance, options.seed, held_out)
+        errors = {o["name"]: _error_text(o) for o in verified.record["outputs"]}
+        header = emit(program, folded, style=options.style, errors=errors)
+        if options.exhaustive and original is not None:
+            _add_exhaustive(verified.record, program, header, original, tolerance, progress)
+        progress("timing")
+        host = _time(program, header, options) if original is not None else None
+        plots = _plots(program, surrogate, folded, original, verified)
+    report = _report(program, options, fitted, surrogate, folded, header, verified, host, seconds, len(data.x))
+    report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
+    progress("drawing")
+    _write(folder, report, header, surrogate, plots)
+    return Built(report, folder)
+
+
+def _runner(program: Program, options: BuildOptions) -> ProgramRunner:
+    return ProgramRunner(program, includes=options.include, cflags=options.cflags)
+
+
+def _check_program(runner: ProgramRunner, program: Program, seed: int) -> None:
+    """Find crashes, hangs, NaN and nondeterminism before anything is fitted."""
+    x = np.concatenate([sampling.corners(program.inputs), sampling.draw(program.inputs, 512, seed + 3)])
+    runner.outputs(x)
+    runner.check_determinism(x)
+
+
+def _sample(program: Program, original: Function, options: BuildOptions) -> "Data":
+    from nstk.fitting import most_pairs, sample_data
+    from nstk.topology import parse_hidden
+
+    needed = most_pairs(parse_hidden(options.topology), options.effort, len(program.inputs))
+    return sample_data(program, original, options.samples or needed, options.seed)
+
+
+def _split(program: Program, options: BuildOptions) -> tuple["Data", Comparison]:
+    from nstk.fitting import split_pairs
+
+    assert options.pairs is not None
+    x, y = read_pairs(options.pairs, program)
+    inside = (x >= [i.interval.lo for i in program.inputs]) & (x <= [i.interval.hi for i in program.inputs])
+    if not inside.all():
+        row, column = np.argwhere(~inside)[0]
+        name = program.inputs[column].name
+        text = f"{options.pairs.name}: pair {row + 1}: {name} = {x[row, column]:g} is outside the domain"
+        raise UsageError(text, f'widen it with --domain "{name}=LO:HI"')
+    return split_pairs(x, y, options.seed)
+
+
+def _fit(
+    program: Program,
+    data: "Data",
+    tolerance: Tolerance,
+    options: BuildOptions,
+    start: Surrogate | None,
+    progress: Progress,
+) -> "Fitted":
+    from nstk.fitting import Goal, fit, fit_further
+    from nstk.topology import parse_hidden
+
+    goal = Goal(
+        tolerance,
+        parse_hidden(options.topology),
+        options.norm,
+        options.effort,
+        options.optimizer,
+        options.init,
+        options.seed,
+    )
+    return fit(program, data, goal, progress) if start is None else fit_further(start, program, data, goal, progress)
+
+
+def _emission(options: BuildOptions) -> dict[str, Any]:
+    return {"style": options.style, "clamp": options.clamp, "sigmoid_error": options.sigmoid_error}
+
+
+def _fold(surrogate: Surrogate) -> Folded:
+    emission = surrogate.provenance["emission"]
+    return fold(surrogate, emission["sigmoid_error"], emission["clamp"])
+
+
+def _header_file(program: Program) -> str:
+    return f"{header_names(program).base}.h"
+
+
+def _time(program: Program, header: str, options: BuildOptions) -> dict[str, Any]:
+    x = sampling.draw(program.inputs, 4096, options.seed + 4)
+    callee = header_names(program).base
+    return time_host(program, header, x, callee=callee, cflags=options.cflags, includes=options.include)
+
+
+def _add_exhaustive(
+    record: dict[str, Any],
+    program: Program,
+    header: str,
+    original: Function,
+    tolerance: Tolerance,
+    progress: Progress,
+) -> None:
+    def told(share: float) -> None:
+        progress(f"verifying every float: {100 * share:.0f} %")
+
+    found = check_exhaustively(program, header, original, tolerance, told)
+    record["exhaustive"] = {"ok": all(o["ok"] for o in found), "outputs": found}
+    record["ok"] = bool(record["ok"] and record["exhaustive"]["ok"])
+
+
+def _error_text(output: dict[str, Any]) -> str:
+    """Return one output's measured error for the banner."""
+    largest, below = number(output["max_abs"], up=True), number(output["p99_abs"], up=True)
+    text = f"at most {largest} at {output['n']} points, 99 % below {below}"
+    if certificate := output.get("certificate"):
+        bound = number(certificate["max_abs"], up=True)
+        text += f"; 99.9 % sure: at most 0.01 % of the domain above {bound}"
+    return text
+
+
+def _report(
+    program: Program,
+    options: BuildOptions,
+    fitted: "Fitted",
+    surrogate: Surrogate,
+    folded: Folded,
+    header: str,
+    verified: Verified,
+    host: dict[str, Any] | None,
+    seconds: float,
+    samples: int,
+) -> dict[str, Any]:
+    names = program.output_names
+    record = verified.record
+    sound = record["constants"]["ok"] and record["arithmetic"]["ok"]
+    return {
+        "program": {
+            "name": program.name,
+            "function": program.name,
+            "source_file": program.file,
+            "sha256": program.sha256,
+            "inputs": [
+                {"name": i.name, "ctype": i.ctype.name, "lo": i.interval.lo, "hi": i.interval.hi, "log": i.interval.log}
+                for i in program.inputs
+            ],
+            "outputs": [{"name": o.name, "ctype": o.ctype.name} for o in program.outputs],
+        },
+        "init": {
+            "method": options.init,
+            "candidates": fitted.candidates,
+            "zero_shot_nrmse": fitted.zero_shot_nrmse,
+        },
+        "finetune": {
+            "optimizer": options.optimizer,
+            "iterations": fitted.iterations,
+            "seconds": round(seconds, 3),
+            "samples": samples,
+            "train_nrmse": fitted.train_nrmse,
+        },
+        "networks": [
+            {
+                "topology": str(n.topology),
+                "parameters": n.topology.parameters,
+                "outputs": [names[o] for o in n.outputs],
+            }
+            for n in surrogate.networks
+        ],
+        "rungs": fitted.rungs,
+        "header": {
+            "file": _header_file(program),
+            "sha256": hashlib.sha256(header.encode()).hexdigest(),
+            "number": "float",
+            "style": options.style,
+            "sigmoid_error": folded.sigmoid_error,
+            "license": "Apache-2.0 with nstk's exception for emitted code: no obligations",
+        },
+        "verify": record,
+        "bench": {"host": host, "targets": {}} if host else {"targets": {}},
+        "verdict": judge_use(record["outputs"], sound, host),
+        "build": {
+            "nstk_version": __version__,
+            "seed": options.seed,
+            "effort": options.effort,
+            "norm": options.norm,
+            "samples": samples,
+        },
+    }
+
+
+def _plots(
+    program: Program, surrogate: Surrogate, folded: Folded, original: Function | None, verified: Verified
+) -> "PlotData":
+    from nstk.report_plots import PlotData
+
+    inputs = program.inputs
+    lo, hi = sampling.corners(inputs).min(0), sampling.corners(inputs).max(0)
+    steps = np.linspace(0, 1, 129)[:, None]
+    log = np.array([i.interval.log for i in inputs])
+    safe = np.where(log, lo, 1.0)
+    axes = np.where(log, safe * (hi / safe) ** steps, lo + (hi - lo) * steps)  # (G, I)
+    middle = sampling.snap(inputs, axes[64:65])
+    slices = np.repeat(np.repeat(middle[None], len(steps), 1), len(inputs), 0)  # (I, G, I)
+    for i in range(len(inputs)):
+        slices[i, :, i] = axes[:, i]
+    x = sampling.snap(inputs, slices.reshape(-1, len(inputs)))
+    shape = (len(inputs), len(steps), len(program.outputs))
+    error_map = None
+    if original is not None and len(inputs) == 2:
+        grid = np.stack(np.meshgrid(axes[::2, 0], axes[::2, 1], indexing="ij"), -1).reshape(-1, 2)
+        grid = sampling.snap(inputs, grid)
+        error_map = (folded.evaluate(grid)[0] - original(grid)).reshape(65, 65, -1)
+    fresh = verified.fresh
+    return PlotData(
+        fresh.x[:20000],
+        fresh.expected[:20000],
+        fresh.got[:20000],
+        np.stack([x.reshape(*shape[:2], -1)[i, :, i] for i in range(len(inputs))]),
+        original(x).reshape(shape) if original is not None else None,
+        folded.evaluate(x)[0].reshape(shape),
+        error_map,
+    )
+
+
+def _write(folder: Path, report: dict[str, Any], header: str, surrogate: Surrogate, plots: "PlotData") -> None:
+    from nstk.report_page import render_page
+
+    page = render_page(report, plots)
+    with replacing(folder) as scratch:
+        (scratch / report["header"]["file"]).write_text(header)
+        (scratch / "report.html").write_text(page)
+        save_surrogate(surrogate, scratch)
+        write_json(scratch / "report.json", report)
+
+
+def _digest(program: Program, options: BuildOptions, start: Surrogate | None) -> str:
+    """Hash all that decides a build's result."""
+    pairs = (
+        hashlib.sha256(options.pairs.read_bytes()).hexdigest() if options.pairs and options.pairs.is_file() else None
+    )
+    weights = [n.params.tobytes().hex() for n in start.networks] if start else None
+    plain = options.plain() | {"program": program.sha256, "tolerance": options.tolerance or program.tolerance}
+    text = json.dumps([__version__, plain, pairs, weights], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unchanged(folder: Path, digest: str) -> dict[str, Any] | None:
+    """Return the last report if it was made from the same inputs and its header is still as emitted."""
+    try:
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+        header = (folder / report["header"]["file"]).read_bytes()
+        same = report["build"]["digest"] == digest and report["header"]["sha256"] == hashlib.sha256(header).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report if same else None
