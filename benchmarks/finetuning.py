@@ -2,25 +2,22 @@
 
     python benchmarks/finetuning.py
 
-Everyone gets the same 1,500 uniform pairs and one thread, restarts with new seeds until the nrmse on 20,000 fresh points
-is reached, and is stopped after 60 CPU seconds. Every run is saved at once in `results/finetuning.json`, so that a
-stopped benchmark continues where it was; delete rows to repeat them. `tables.py` renders the file.
+Everyone gets the same 1,500 uniform pairs and one thread, restarts with new seeds until the nrmse on 20,000 fresh
+points is reached, and is stopped after 60 CPU seconds. Every run is saved at once in `results/finetuning.json`, so that
+a stopped benchmark continues where it was; delete runs to repeat them. `tables.py` renders the file.
 """
 
 import argparse
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"  # before numpy starts its threads
 
 import numpy as np
 import peers
 from clock import CensoredError, Clock, Problem, ReachedError
 from machine import describe
+from threadpoolctl import threadpool_limits
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "finetuning.json"
@@ -141,7 +138,11 @@ def summarize(runs: list[dict[str, Any]], limit: float) -> list[dict[str, Any]]:
             times = [r["seconds"] for r in runs if r["program"] == task.name and r["method"] == method]
             if times:
                 median = float(np.median([limit if t is None else t for t in times]))
-                row[method] = {"seconds": round(median, 3), "reached": sum(t is not None for t in times), "of": len(times)}
+                row[method] = {
+                    "seconds": round(median, 3),
+                    "reached": sum(t is not None for t in times),
+                    "of": len(times),
+                }
         if "nstk" in row:
             own = row["nstk"]["seconds"]
             row["times_faster"] = {m: round(row[m]["seconds"] / own, 1) for m in METHODS if m in row and m != "nstk"}
@@ -161,6 +162,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    threadpool_limits(1)
     runs: list[dict[str, Any]] = json.loads(options.out.read_text())["runs"] if options.out.exists() else []
     done = {(run["program"], run["method"], run["seed"]) for run in runs}
     for seed in range(options.seeds):

@@ -8,7 +8,7 @@
 #define L2 0.5f /* length of the second link */
 
 /* x, y: tip position, within reach of the arm (0 < x*x + y*y <= 1). theta1, theta2: joint angles in radians. */
-/* nstk: x=0.1:0.65, y=0.1:0.65; outputs: theta1, theta2 */
+/* nstk: x=0.1:0.65, y=0.1:0.65; outputs: theta1, theta2; tolerance: 0.1% */
 void inverse_kinematics(float x, float y, float *theta1, float *theta2)
 {
     const float square = x * x + y * y;

@@ -494,6 +494,21 @@ def test_preprocessor_branches(read: Read) -> None:
     refuse(UsageError, r"f\.c:14: old\(\) stands in a branch that #if leaves out", read, text, "old")
 
 
+def test_groups_of_includes_are_kept_and_others_with_main_are_not(read: Read) -> None:
+    text = """
+        #ifdef __ALTIVEC__
+        #include <altivec.h>
+        #endif
+        #ifdef TEST
+        #include <stdio.h>
+        int main(void) { return 0; }
+        #endif
+        float f(float x) { return x; }"""
+    source = read(text).source
+    assert "<altivec.h>" in source
+    assert "main" not in source
+
+
 def test_macros_that_define_things_are_kept(read: Read) -> None:
     text = """
         #define OP(name, expr) static float name(float x) { return expr; }

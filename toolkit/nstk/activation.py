@@ -116,9 +116,11 @@ def _fit(degrees: tuple[int, int], limit: float, clamp: bool) -> RationalTanh:
     gain = float(p[-1] / q[-1])
     result = RationalTanh(tuple(monic_p.tolist()), tuple(monic_q.tolist()), gain, float(np.float32(limit)), clamp, 0.0)
     dense = np.linspace(0, limit, 20001, dtype=np.float32)
-    deviation = np.abs(gain * result.evaluate(dense).astype(np.float64) - np.tanh(dense.astype(np.float64)))
-    error = float(deviation.max()) / 2
+    exact = gain * result.evaluate(dense.astype(np.float64))
+    approximation = np.abs(exact - np.tanh(dense.astype(np.float64)))
     if clamp:
-        end = gain * float(result.evaluate(np.array([limit], np.float32))[0])
-        error = max(error, abs(end - 1) / 2)
+        approximation = np.append(approximation, abs(exact[-1] - 1))
+    # Rounding is noise that no grid covers: take its worst as if it met the approximation's worst.
+    rounding = np.abs(gain * result.evaluate(dense).astype(np.float64) - exact)
+    error = float(approximation.max() + rounding.max()) / 2
     return RationalTanh(result.numerator, result.denominator, gain, result.limit, clamp, error)

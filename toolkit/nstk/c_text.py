@@ -45,7 +45,7 @@ def legal_name(name: str, taken: Collection[str] = ()) -> str:
 def comment_text(text: str) -> str:
     """Return text that cannot end or open a C comment, as printable ASCII on one line."""
     text = "".join(c if " " <= c <= "~" else " " if c.isspace() else "?" for c in text)
-    return re.sub(r"\?\?(?=[=/'()!<>-])", "? ?", text.replace("*/", "* /").replace("/*", "/ *")).rstrip("\\")
+    return re.sub(r"\?\?(?=[=/'()!<>-])", "? ?", text.replace("*/", "* /").replace("/*", "/ *")).rstrip("\\ ")
 
 
 def float_literal(value: float) -> str:
@@ -62,11 +62,12 @@ def float_literal(value: float) -> str:
 
 
 def parse_float_literal(text: str) -> np.float32:
-    """Read a float literal back: the inverse of `float_literal`, correctly rounded.
+    """Read a float literal back: the inverse of `float_literal`.
 
     Raises:
         ValueError: The text is no such literal.
     """
     if not re.fullmatch(r"-?\d+\.?\d*(e[+-]?\d+)?f", text):
         raise ValueError(f"{text!r} is no float literal")
-    return np.float32(text[:-1])
+    with np.errstate(over="ignore"):
+        return np.float32(text[:-1])

@@ -5,18 +5,18 @@ Results go to stdout, progress and messages to stderr. Heavy imports happen insi
 
 import contextlib
 import json
-import shlex
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from nstk import __version__
-from nstk.errors import NstkError
+from nstk.errors import NstkError, UsageError
 
 if TYPE_CHECKING:
     from nstk.options import BuildOptions
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="nstk",
     help="Neural surrogate toolkit: a numeric C function in, a tiny verified neural network in one C header out.",
-    epilog="Exit codes: 0 done; 1 verification failed or tolerance not met; 2 usage; 3 tool missing or compiler failed; "
-    "4 program unsupported; 5 program misbehaved when run.",
-    no_args_is_help=True,
+    epilog="Exit codes: 0 done; 1 verification failed or tolerance not met; 2 usage; 3 tool missing or compiler "
+    "failed; 4 program unsupported; 5 program misbehaved when run; 130 interrupted.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -58,18 +57,24 @@ Include = Annotated[list[Path] | None, typer.Option("--include", help="Folder of
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Folder = Annotated[Path, typer.Argument(metavar="SURROGATE", help="Folder that nstk build wrote.")]
-SourceText = Annotated[str | None, typer.Argument(metavar="[SOURCE[:FUNCTION]]", help="C file.")]
+SourceText = Annotated[str | None, typer.Argument(metavar="SOURCE[:FUNCTION]", help="C file.", show_default=False)]
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
     if version:
         typer.echo(f"nstk {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 @app.command()
 def build(
+    context: typer.Context,
     source: SourceText = None,
     function: Function = None,
     domain: Domain = None,
@@ -89,7 +94,7 @@ def build(
     sigmoid_error: SigmoidError = 1e-6,
     pairs: Pairs = None,
     exhaustive: Exhaustive = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder that gets <function>/ (nstk-out).")] = None,
+    out: Out = Path("nstk-out"),
     cflags: Cflags = "",
     include: Include = None,
     as_json: Json = False,
@@ -97,37 +102,39 @@ def build(
 ) -> None:
     """Turn a C function into a verified, timed header. Without SOURCE, build all that nstk.toml lists."""
     from nstk.domain import parse_domain
-    from nstk.options import BuildOptions, read_config, split_source, with_out
+    from nstk.options import BuildOptions, read_config, split_flags, split_source
     from nstk.pipeline import build as run
 
+    path, function = split_source(source or "", function)
+    options = BuildOptions(
+        source=path,
+        function=function,
+        domain=parse_domain(domain) if domain is not None else {},
+        outputs=tuple(outputs.replace(",", " ").split()) if outputs is not None else None,
+        tolerance=tolerance,
+        norm=norm,
+        topology=topology,
+        number=number,
+        style=style,
+        targets=tuple(target or ()),
+        init=init,
+        optimizer=optimizer,
+        samples=samples,
+        effort=effort,
+        seed=seed,
+        clamp=not no_clamp,
+        sigmoid_error=sigmoid_error,
+        pairs=pairs,
+        exhaustive=exhaustive,
+        out=out,
+        cflags=split_flags(cflags),
+        include=tuple(include or ()),
+    )
+    builds = [options]
     if source is None:
-        builds = [with_out(options, out) for options in read_config(Path("nstk.toml"))]
-    else:
-        path, named = split_source(source)
-        options = BuildOptions(
-            source=path,
-            function=function or named,
-            domain=parse_domain(domain) if domain is not None else {},
-            outputs=tuple(outputs.replace(",", " ").split()) if outputs is not None else None,
-            tolerance=tolerance,
-            norm=norm,
-            topology=topology,
-            number=number,
-            style=style,
-            targets=tuple(target or ()),
-            init=init,
-            optimizer=optimizer,
-            samples=samples,
-            effort=effort,
-            seed=seed,
-            clamp=not no_clamp,
-            sigmoid_error=sigmoid_error,
-            pairs=pairs,
-            exhaustive=exhaustive,
-            cflags=tuple(shlex.split(cflags)),
-            include=tuple(include or ()),
-        )
-        builds = [with_out(options, out)]
+        changes = _given(context, options)
+        builds = [replace(listed, **changes) for listed in read_config(Path("nstk.toml"))]
+        _check_apart(builds)
     with _progress() as progress:
         built = [run(options, progress) for options in builds]
     _show(built, as_json, listed=source is None)
@@ -156,9 +163,11 @@ def finetune(
 ) -> None:
     """Continue a saved surrogate on a C function, or on pairs of its own function."""
     from nstk.domain import parse_domain
-    from nstk.options import BuildOptions, split_source
+    from nstk.options import BuildOptions, split_flags, split_source
     from nstk.pipeline import finetune as run
 
+    if source is None and domain is not None:
+        raise UsageError("--domain needs a SOURCE", "name the C file as well")
     path, named = split_source(source) if source is not None else (surrogate, None)
     options = BuildOptions(
         source=path,
@@ -173,7 +182,7 @@ def finetune(
         seed=seed,
         pairs=pairs,
         out=out,
-        cflags=tuple(shlex.split(cflags)),
+        cflags=split_flags(cflags),
         include=tuple(include or ()),
     )
     with _progress() as progress:
@@ -222,7 +231,7 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Verify a header: its constants, its arithmetic, and its closeness to the original function."""
-    from nstk.options import BuildOptions, split_source
+    from nstk.options import BuildOptions, split_flags, split_source
     from nstk.pipeline import verify as run
 
     path, named = split_source(source) if source is not None else (surrogate, None)
@@ -233,7 +242,7 @@ def verify(
         pairs=pairs,
         exhaustive=exhaustive,
         seed=seed,
-        cflags=tuple(shlex.split(cflags)),
+        cflags=split_flags(cflags),
         include=tuple(include or ()),
     )
     with _progress() as progress:
@@ -254,12 +263,12 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time a header against the original function on this CPU."""
-    from nstk.options import BuildOptions, split_source
+    from nstk.options import BuildOptions, split_flags, split_source
     from nstk.pipeline import bench as run
 
     path, named = split_source(source) if source is not None else (surrogate, None)
     options = BuildOptions(
-        source=path, function=named, seed=seed, cflags=tuple(shlex.split(cflags)), include=tuple(include or ())
+        source=path, function=named, seed=seed, cflags=split_flags(cflags), include=tuple(include or ())
     )
     with _progress() as progress:
         record = run(surrogate, options, progress)
@@ -281,6 +290,41 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
             typer.echo(finding.line())
     if not all(f.ok for f in findings if f.needed):
         raise typer.Exit(3)
+
+
+def _given(context: typer.Context, options: "BuildOptions") -> dict[str, Any]:
+    """Return the fields that were set on the command line: they win over `nstk.toml`.
+
+    Raises:
+        UsageError: One of them can only be meant for one function.
+    """
+    fields = {"target": "targets", "no_clamp": "clamp"}
+    given = {}
+    for name in context.params.keys() - {"source", "as_json", "debug"}:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            if name in ("function", "domain", "outputs", "pairs"):
+                raise UsageError(f"--{name} needs a SOURCE", "each [[surrogate]] of nstk.toml has its own")
+            field = fields.get(name, name)
+            given[field] = getattr(options, field)
+    return given
+
+
+def _check_apart(builds: "list[BuildOptions]") -> None:
+    """Read all programs before the first is built.
+
+    Raises:
+        NstkError: One cannot be read, or two would be written to one folder.
+    """
+    from nstk.program import read_program
+
+    folders = set()
+    for options in builds:
+        program = read_program(options.source, options.function, domain=options.domain, outputs=options.outputs)
+        folder = options.out.absolute() / program.name
+        if folder in folders:
+            raise UsageError(f"nstk.toml writes two surrogates to '{folder}'", "give one of them another 'out'")
+        folders.add(folder)
 
 
 def _show(built: "list[Built]", as_json: bool, listed: bool = False) -> None:
@@ -324,44 +368,59 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda text: print(text, file=sys.stderr, flush=True)
 
 
+class _Interrupt(BaseException):
+    """A signal that asks us to end; no library knows it, so none swallows it."""
+
+
 def _interrupted(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    raise _Interrupt
 
 
 def main() -> NoReturn:
     """Run the command line; errors become one line, a hint and the documented exit code."""
-    signal.signal(signal.SIGTERM, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupted)
     arguments = sys.argv[1:]
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
-        status = app(standalone_mode=False)
-    except NstkError as error:
-        if debug:
-            raise
-        sys.exit(_complain(error.message, error.hint, error.exit_code, as_json))
-    except KeyboardInterrupt:
-        sys.exit(_complain("interrupted", "nothing was written", 130, as_json))
+        status = app(prog_name="nstk", standalone_mode=False)
+        sys.stdout.flush()
+    except _Interrupt:
+        status = _complain("interrupted", "what was there before is untouched", 130, as_json)
+    except (BrokenPipeError, SystemExit):  # click turns the one into the other
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody to tell
+        status = 141
     except Exception as error:
-        import click
-
-        if isinstance(error, click.ClickException):
-            hint = f"nstk {arguments[0]} --help" if arguments else "nstk --help"
-            sys.exit(_complain(error.format_message(), hint, 2, as_json))
         if debug:
             raise
-        text = f"{type(error).__name__}: {error}".replace("\n", " ")
-        sys.exit(_complain(f"internal error: {text}", "run again with --debug and report what it shows", 70, as_json))
+        status = _complain(*_explain(error, arguments), as_json)
     sys.exit(status or 0)
+
+
+def _explain(error: Exception, arguments: list[str]) -> tuple[str, str, int]:
+    """Return message, hint and exit code of an error."""
+    if isinstance(error, NstkError):
+        return error.message, error.hint, error.exit_code
+    if hasattr(error, "format_message"):  # click's, which newer typers carry within and do not name
+        verbs = [getattr(command.callback, "__name__", "") for command in app.registered_commands]
+        verb = f"{arguments[0]} " if arguments and arguments[0] in verbs else ""
+        return error.format_message(), f"nstk {verb}--help", 2
+    if isinstance(error, ImportError):
+        return f"{error}", "nstk doctor shows how to install what is missing", 3
+    if isinstance(error, OSError) and error.strerror:
+        place = f"'{error.filename}': " if error.filename else ""
+        return f"{place}{error.strerror}", "is the disk full, or a folder not yours?", 2
+    text = f"internal error: {type(error).__name__}: {error}"
+    return text, "run again with --debug and report what it shows", 70
 
 
 def _complain(message: str, hint: str, status: int, as_json: bool) -> int:
     """Print an error; returns the exit code."""
-    message = " ".join(message.split())
+    message, hint = " ".join(message.split()), " ".join(hint.split()) or "nstk --help"
     if as_json:
-        print(json.dumps({"error": message, "hint": hint, "exit_code": status}))
-    print(f"error: {message}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(json.dumps({"error": message, "hint": hint, "exit_code": status}), flush=True)
+    print(f"error: {message}\nhint: {hint}", file=sys.stderr)
     return status
 
 

@@ -8,6 +8,11 @@ from typing import Any
 
 from nstk.errors import NstkError
 
+_PACKAGES = (
+    *("torch", "numpy", "cffi", "jinja2", "matplotlib", "rich", "safetensors", "transformers"),
+    *("tree_sitter", "tree_sitter_c", "typer"),
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -40,7 +45,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look for the compiler (and compile and run something with it), the packages and the extras."""
     findings = [_compiler()]
-    for package in ("torch", "numpy", "cffi", "jinja2", "matplotlib", "rich", "safetensors", "transformers"):
+    for package in _PACKAGES:
         findings.append(_package(package, f"{sys.executable} -m pip install {package}"))
     findings.append(
         _package("ziglang", f"{sys.executable} -m pip install ziglang", "stands in where there is no compiler")
@@ -50,11 +55,6 @@ def examine() -> list[Finding]:
 
 
 def _compiler() -> Finding:
-    import numpy as np
-
-    from nstk.sandbox import Sandbox
-    from nstk.toolchain import build, find_compiler
-
     text = """#include <math.h>
 void nstk_run(__SIZE_TYPE__ n, const double *x, double *y, volatile __SIZE_TYPE__ *progress);
 void nstk_run(__SIZE_TYPE__ n, const double *x, double *y, volatile __SIZE_TYPE__ *progress)
@@ -62,12 +62,19 @@ void nstk_run(__SIZE_TYPE__ n, const double *x, double *y, volatile __SIZE_TYPE_
 """
     name = "C compiler and sandbox"
     try:
+        import numpy as np
+
+        from nstk.native_process import Sandbox
+        from nstk.toolchain import build, find_compiler
+
         compiler = find_compiler()
         library = build(text, flags=["-O2"], shared=True, origin="the doctor's test")
         with Sandbox(library, 1, 1) as sandbox:
             works = bool(sandbox.run(np.array([[9.0]]))[0, 0] == 3.0)
     except NstkError as error:
         return Finding(name, False, error.message, error.hint)
+    except ImportError as error:
+        return Finding(name, False, f"not tried: {error}", "install the packages below")
     command = " ".join(compiler.command)
     return Finding(name, works, f"{command} ({compiler.version})" if works else f"{command} computes nonsense")
 
@@ -76,4 +83,8 @@ def _package(name: str, remedy: str, purpose: str = "") -> Finding:
     needed = not purpose
     if importlib.util.find_spec(name) is None:
         return Finding(name, False, purpose or "not installed", remedy, needed)
-    return Finding(name, True, importlib.metadata.version(name), needed=needed)
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # put there by hand
+        version = "unknown version"
+    return Finding(name, True, version, needed=needed)

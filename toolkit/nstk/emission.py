@@ -32,6 +32,7 @@ class Names:
         inputs: Parameter name of each scalar input.
         outputs: Parameter name of each scalar output.
         parameters: Legal name of each parameter of the original, in order.
+        macros: Start of the macros of each scalar input, `<PREFIX>_<INPUT>`; `t` and `T` get different ones.
     """
 
     base: str
@@ -39,12 +40,13 @@ class Names:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     parameters: tuple[str, ...]
+    macros: tuple[str, ...]
 
 
 def header_names(program: Program) -> Names:
     """Choose all names of a program's header; no two inputs, outputs or parameters of one function collide."""
     base = f"{legal_name(program.name).rstrip('_')}_surrogate"
-    taken: set[str] = {"n"}
+    taken: set[str] = set()
 
     def name(text: str) -> str:
         taken.add(legal := legal_name(text, taken))
@@ -55,18 +57,22 @@ def header_names(program: Program) -> Names:
     scalars = {i.name: n for i, n in zip(program.inputs, inputs, strict=True)}
     scalars |= {o.name: n for o, n in zip(program.outputs, outputs, strict=True)}
     parameters = tuple(scalars[p.name] if p.name in scalars else name(p.name) for p in program.parameters)
-    return Names(base, base.upper(), inputs, outputs, parameters)
+    macros: list[str] = []
+    for n in inputs:
+        macros.append(legal_name(n.upper(), macros))
+    prefix = base.upper()
+    return Names(base, prefix, inputs, outputs, parameters, tuple(f"{prefix}_{m}" for m in macros))
 
 
 def header_constants(program: Program, folded: Folded) -> tuple[dict[str, np.float32], dict[str, np.ndarray]]:
     """Return every number of the header by name: macros, and tables in emitted order."""
     names = header_names(program)
     macros: dict[str, np.float32] = {}
-    for i, name in enumerate(names.inputs):
-        macros[f"{names.prefix}_{name.upper()}_LO"] = folded.lo[i]
-        macros[f"{names.prefix}_{name.upper()}_HI"] = folded.hi[i]
+    for i, name in enumerate(names.macros):
+        macros[f"{name}_LO"] = folded.lo[i]
+        macros[f"{name}_HI"] = folded.hi[i]
         if folded.shift[i]:
-            macros[f"{names.prefix}_{name.upper()}_CENTER"] = folded.shift[i]
+            macros[f"{name}_CENTER"] = folded.shift[i]
     tables = {f"{names.base}_w{k}": network.table() for k, network in enumerate(folded.networks)}
     for k, tanh in enumerate(_activations(folded)):
         coefficients = (*tanh.numerator[::-1], *tanh.denominator[::-1], tanh.limit)
@@ -106,7 +112,7 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
         "outputs": len(outputs),
         "widest": max(len(layer.bias) for n in folded.networks for layer in n.layers[:-1]),
         "clamps": [macro_ends(names, i) for i in inputs] if folded.clamp else [],
-        "shifts": [f"x[{i}] -= {names.prefix}_{names.inputs[i].upper()}_CENTER;" for i in inputs if folded.shift[i]],
+        "shifts": [f"x[{i}] -= {names.macros[i]}_CENTER;" for i in inputs if folded.shift[i]],
         "float": _float_entry(names, len(outputs), style),
         "drop_in": _drop_in(program, names),
         "batch": _batch(names, style),
@@ -116,7 +122,7 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
 
 def macro_ends(names: Names, i: int) -> tuple[str, str]:
     """Return the macros that hold the ends of input `i`'s interval."""
-    return f"{names.prefix}_{names.inputs[i].upper()}_LO", f"{names.prefix}_{names.inputs[i].upper()}_HI"
+    return f"{names.macros[i]}_LO", f"{names.macros[i]}_HI"
 
 
 def _banner(program: Program, folded: Folded, style: str, errors: Mapping[str, str] | None) -> list[str]:
@@ -171,7 +177,7 @@ def _form(form: Form, names: Names, folded: Folded) -> dict[str, Any]:
         "parameters": ", ".join([f"{vector} x{i}" for i in inputs] + [f"{vector} *y{o}" for o in outputs]),
         "input_lines": form.input_lines(
             [macro_ends(names, i) for i in inputs] if folded.clamp else [],
-            {i: f"{names.prefix}_{names.inputs[i].upper()}_CENTER" for i in inputs if folded.shift[i]},
+            {i: f"{names.macros[i]}_CENTER" for i in inputs if folded.shift[i]},
         ),
         "networks": [
             {
@@ -323,6 +329,10 @@ def _runtime_names(program: Program, style: str) -> Sequence[str]:
 
 
 def _runtime(name: str) -> tuple[str, str]:
-    """Return the guard macro and text of a file of `runtime_c/`; the guard carries the version of the text."""
+    """Return the guard macro and text of a file of `runtime_c/`.
+
+    Headers of several nstk versions may meet in one file, where the first one's text serves all: a runtime function
+    never changes its meaning, a better one gets another name.
+    """
     text = (resource_dir("runtime_c") / f"{name}.h").read_text().rstrip()
-    return f"{name.upper()}_{__version__.replace('.', '_')}", text
+    return f"{name.upper()}_H", text

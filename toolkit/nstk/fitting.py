@@ -4,7 +4,7 @@ Each rung is tried with one shared network and with one network per output; star
 points apart from the training pairs, and what misses the tolerance is refined: its worst points join the pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,14 @@ Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
 
 #: Share of the tolerance a rung may use: final verification looks at other points.
-_MARGIN = 0.97
+_MARGIN = 0.95
 _REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
 _FURTHER_STEPS = {"quick": 60, "normal": 200, "high": 600}
-_REFINE_STEPS = 20
+#: Levenberg-Marquardt steps of one refinement; those of wide networks take a second each.
+_REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 20, (8, 8): 20, (16, 16): 10, (32, 32): 3}
 _HARD_POINTS = 128
+#: Refinement has lowered largest errors by up to 6 times; what is farther off needs a wider network.
+_HOPELESS = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,32 +185,35 @@ class _Fitter:
         self.x, self.x_valid = normalize(program.inputs, data.x), normalize(program.inputs, data.x_valid)
         self.y, self.y_valid = (data.y - self.mean) / self.unit, (data.y_valid - self.mean) / self.unit
         self.allowed = np.array([goal.tolerance.absolute(column) for column in data.checked.T])
+        self.checks: dict[int, tuple[Array, Array]] = {}
         self.rungs: list[dict[str, Any]] = []
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
 
     def climb(self) -> Fitted:
-        """Try each rung until one meets the tolerance; of those that do, take the cheapest."""
+        """Try each rung until one meets the tolerance, and after that only what would be cheaper still."""
         outputs = tuple(range(len(self.program.outputs)))
         layouts: list[tuple[Candidate, ...]] = []
         separate: dict[int, Candidate] = {}  # each output's best network of its own, over the rungs so far
+        cheapest: tuple[Candidate, ...] | None = None
         for hidden in self.goal.hidden:
+            shared = Topology((len(self.program.inputs), *hidden, len(outputs)))
+            if cheapest is not None and _cost([shared]) >= _cost(c.network.topology for c in cheapest):
+                break
             if len(outputs) > 1:
-                layouts.append((self.best(hidden, [outputs])[0],))
+                layouts.append(tuple(self.best(hidden, [outputs])))
                 self.record(layouts[-1])
                 if _excess(layouts[-1]) <= _MARGIN:
-                    break  # cheaper than one network per output on this rung or a later one
-            missing = [o for o in outputs if o not in separate or separate[o].excess > _MARGIN]
-            for candidate in self.best(hidden, [(o,) for o in missing]):
-                o = candidate.network.outputs[0]
-                if o not in separate or candidate.excess < separate[o].excess:
-                    separate[o] = candidate
-            layouts.append(tuple(separate[o] for o in outputs))
-            self.record(layouts[-1])
-            if any(_excess(layout) <= _MARGIN for layout in layouts):
-                break
-        good = [layout for layout in layouts if _excess(layout) <= _MARGIN]
-        chosen = min(good, key=_cost) if good else min(layouts, key=_excess)
+                    cheapest = layouts[-1]
+            if cheapest is None:
+                missing = [o for o in outputs if o not in separate or separate[o].excess > _MARGIN]
+                found = {c.network.outputs[0]: c for c in self.best(hidden, [(o,) for o in missing])}
+                self.record([found.get(o) or separate[o] for o in outputs])
+                separate |= {o: c for o, c in found.items() if o not in separate or c.excess < separate[o].excess}
+                layouts.append(tuple(separate[o] for o in outputs))
+                if _excess(layouts[-1]) <= _MARGIN:
+                    cheapest = layouts[-1]
+        chosen = cheapest or min(layouts, key=_excess)
         return self.fitted(tuple(c.network for c in chosen))
 
     def further(self, surrogate: Surrogate) -> Fitted:
@@ -243,29 +249,37 @@ class _Fitter:
         found = [self.assess(topology, p, outputs) for p in finalists]
         good = [c for c in found if c.excess <= _MARGIN]
         if good and self.goal.norm == "rms":
-            return min(good, key=lambda c: sum(c.nrmse))
-        refined = [self.refine(c, pairs) for c in sorted(found, key=lambda c: c.excess)[:2]]
+            chosen = min(good, key=lambda c: sum(c.nrmse))
+            confirmed = self.assess(topology, chosen.network.params.astype(np.float64), outputs, 1)
+            if confirmed.excess <= _MARGIN:
+                return confirmed
+            found = [confirmed, *(c for c in found if c is not chosen)]
+        hopeful = [c for c in found if c.excess < _HOPELESS or self.goal.norm == "max"]
+        refined = [self.refine(c, pairs) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
         if self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: only for the tolerance's sake
             good = [c for c in refined if c.excess <= _MARGIN]
             return min(good, key=lambda c: sum(c.nrmse)) if good else found[0]
         return min(refined, key=lambda c: c.excess)
 
-    def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...]) -> Candidate:
-        """Measure a network on the check points and, where the program can be run, search for worse ones."""
+    def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...], attempt: int = 0) -> Candidate:
+        """Measure a network on check points, fresh ones for every attempt, and search for worse ones.
+
+        Without a program to run, the check points are the validation pairs every time.
+        """
         network = Network(topology, params.astype(np.float32), outputs)
         columns = list(outputs)
 
         def surrogate(x: Array) -> Array:
             return self.evaluate(network, x)
 
-        known = Comparison(self.data.checks, self.data.checked[:, columns], surrogate(self.data.checks))
+        x, y = self.check_points(attempt)
+        known = Comparison(x, y[:, columns], surrogate(x))
         drawn = surrogate(self.data.x_valid) - self.data.y_valid[:, columns]
         nrmse = np.sqrt(np.mean(drawn**2, axis=0)) / self.unit[columns]
         original = self.data.original
         if original is not None:
-            found = search_worst(
-                lambda x: original(x)[:, columns], surrogate, self.program.inputs, known, self.goal.seed
-            )
+            seed = self.goal.seed + attempt
+            found = search_worst(lambda x: original(x)[:, columns], surrogate, self.program.inputs, known, seed)
             hardest = np.argsort(-(known.error / self.allowed[columns]).max(1), kind="stable")[:_HARD_POINTS]
             worst = found.joined(Comparison(known.x[hardest], known.expected[hardest], known.got[hardest]))
         else:
@@ -274,6 +288,15 @@ class _Fitter:
         excess = float((largest / self.allowed[columns]).max())
         return Candidate(network, tuple(largest.tolist()), tuple(nrmse.tolist()), excess, worst)
 
+    def check_points(self, attempt: int) -> tuple[Array, Array]:
+        """Return the inputs `(C, I)` and the original's outputs `(C, O)` that an attempt is measured on."""
+        if attempt == 0 or self.data.original is None:
+            return self.data.checks, self.data.checked
+        if attempt not in self.checks:
+            x = covering_points(self.program.inputs, self.goal.seed + 2 + attempt)
+            self.checks[attempt] = x, self.data.original(x)
+        return self.checks[attempt]
+
     def refine(self, candidate: Candidate, pairs: int) -> Candidate:
         """Refit with the worst points and with weights that grow where the error is large, after Lawson."""
         network = candidate.network
@@ -281,17 +304,19 @@ class _Fitter:
         x, y = self.x[:pairs], self.y[:pairs, columns]
         weight = np.ones(len(x))
         best = candidate
-        for _ in range(_REFINEMENTS[self.goal.effort]):
+        for attempt in range(2, 2 + _REFINEMENTS[self.goal.effort]):
             if self.data.original is not None:
                 x = np.concatenate([x, normalize(self.program.inputs, candidate.worst.x)])
                 y = np.concatenate([y, (candidate.worst.expected - self.mean[columns]) / self.unit[columns]])
                 weight = np.concatenate([weight, np.full(len(candidate.worst.x), 1.0)])
             params = candidate.network.params.astype(np.float64)
             error = np.abs(mlp_forward(network.topology, params, x) - y) * (self.unit / self.allowed)[columns]
+            if not error.any():
+                break
             weight *= 0.1 + error.max(1) / error.max()
             weight /= weight.mean()
-            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS)
-            candidate = self.assess(network.topology, params, network.outputs)
+            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS[network.topology.hidden])
+            candidate = self.assess(network.topology, params, network.outputs, attempt)
             if candidate.excess < best.excess:
                 best = candidate
             if best.excess <= _MARGIN and self.goal.norm == "rms":
@@ -340,6 +365,6 @@ def _excess(layout: Sequence[Candidate]) -> float:
     return max(c.excess for c in layout)
 
 
-def _cost(layout: Sequence[Candidate]) -> int:
+def _cost(topologies: Iterable[Topology]) -> int:
     """Return about how many multiplications one evaluation takes; an activation counts ten."""
-    return sum(c.network.topology.parameters + 10 * sum(c.network.topology.hidden) for c in layout)
+    return sum(t.parameters + 10 * sum(t.hidden) for t in topologies)

@@ -3,10 +3,11 @@
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nstk.activation import ERROR_RANGE
 from nstk.domain import Interval, domain_from_mapping, parse_domain
 from nstk.errors import UsageError
 from nstk.tolerance import parse_tolerance
@@ -88,6 +89,16 @@ class BuildOptions:
             raise UsageError(f"{self.samples} samples are out of range", "choose 64 to 1048576")
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed} is out of range", "choose 0 to 2147483647")
+        if not ERROR_RANGE[0] <= self.sigmoid_error <= ERROR_RANGE[1]:
+            text = f"sigmoid error {self.sigmoid_error:g} is out of range"
+            raise UsageError(text, f"choose {ERROR_RANGE[0]:g} to {ERROR_RANGE[1]:g}")
+        for folder in self.include:
+            if not folder.is_dir():
+                raise UsageError(f"no such folder '{folder}'", "--include takes folders of headers")
+        if self.pairs is not None and self.exhaustive:
+            raise UsageError("an exhaustive check runs the program, pairs stand in for it", "leave out one of them")
+        if self.pairs is not None and self.samples is not None:
+            raise UsageError("samples are drawn, pairs are given", "leave out one of them")
 
     def plain(self) -> dict[str, Any]:
         """Return what decides the result as plain JSON values: all but where files lie."""
@@ -106,13 +117,35 @@ _CHOICES = {
 }
 
 
-def split_source(text: str) -> tuple[Path, str | None]:
-    """Split `file.c:function` into its parts; a file whose name holds a colon wins."""
+def split_source(text: str, function: str | None = None) -> tuple[Path, str | None]:
+    """Split `file.c:function` into its parts; a file whose name holds a colon wins.
+
+    Args:
+        text: As given by the user.
+        function: The function, where it is also given apart.
+
+    Raises:
+        UsageError: Two different functions are named.
+    """
     path = Path(text)
     head, colon, name = text.rpartition(":")
-    if colon and not path.exists() and name.isidentifier():
-        return Path(head), name
-    return path, None
+    if not (colon and name.isidentifier()) or path.is_file():
+        return path, function
+    if function not in (None, name):
+        raise UsageError(f"'{text}' and the option name different functions", f"leave out {name} or {function}")
+    return Path(head), name
+
+
+def split_flags(text: str) -> tuple[str, ...]:
+    """Split compiler flags as a shell does.
+
+    Raises:
+        UsageError: A quote is not closed.
+    """
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"cannot read the compiler flags '{text}': {error}", "close the quote") from None
 
 
 def read_config(path: Path) -> list[BuildOptions]:
@@ -133,7 +166,8 @@ def read_config(path: Path) -> list[BuildOptions]:
     if table:
         raise UsageError(f"{path.name}: unknown table '{next(iter(table))}'", "use [defaults] and [[surrogate]]")
     if not isinstance(defaults, dict) or not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
-        raise UsageError(f"{path.name}: [defaults] is a table and [[surrogate]] a list of tables")
+        text = f"{path.name}: [defaults] is a table and [[surrogate]] a list of tables"
+        raise UsageError(text, "see the README for an example of nstk.toml")
     if not entries:
         raise UsageError(f"{path.name} lists no surrogate", "add a [[surrogate]] table with a source")
     builds = []
@@ -150,15 +184,14 @@ def _options(table: Mapping[str, Any], folder: Path) -> BuildOptions:
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
+        name = "targets" if name == "target" else name  # as the command line calls it
         if name not in known:
             raise UsageError(f"unknown key '{key}'", f"known keys: {', '.join(sorted(known))}")
         values[name] = _value(name, value, folder)
     if "source" not in values:
         raise UsageError("no source", 'write source = "file.c"')
-    if values.get("function") is None:
-        path, function = split_source(str(values["source"]))
-        values |= {"source": path, "function": function}
-    return BuildOptions(**values)
+    path, function = split_source(str(values["source"]), values.get("function"))
+    return BuildOptions(**{"out": folder / "nstk-out", **values, "source": path, "function": function})
 
 
 def _value(name: str, value: Any, folder: Path) -> Any:
@@ -172,7 +205,7 @@ def _value(name: str, value: Any, folder: Path) -> Any:
     if name == "targets":
         return _texts(name, [value] if isinstance(value, str) else value)
     if name == "cflags":
-        return _texts(name, shlex.split(value) if isinstance(value, str) else value)
+        return _texts(name, split_flags(value) if isinstance(value, str) else value)
     if name == "include":
         return tuple(folder / text for text in _texts(name, [value] if isinstance(value, str) else value))
     if name in ("clamp", "exhaustive"):
@@ -202,8 +235,3 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{name} = {value!r} is no list of names", "see nstk build --help")
     return tuple(value)
-
-
-def with_out(options: BuildOptions, out: Path | None) -> BuildOptions:
-    """Return the options with another output folder, if one is given."""
-    return options if out is None else replace(options, out=out)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nstk import __version__, sampling
 from nstk.emission import emit, header_names
@@ -29,13 +30,15 @@ from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, with_provenance
 from nstk.timing import time_host
 from nstk.tolerance import Tolerance, parse_tolerance
+from nstk.toolchain import visible_text
 from nstk.verdict import judge_use
-from nstk.verification import Comparison, Function, Verified, check_exhaustively, verify_header
+from nstk.verification import Comparison, Function, Verified, check_exhaustible, check_exhaustively, verify_header
 
 if TYPE_CHECKING:
     from nstk.fitting import Data, Fitted
     from nstk.report_page import PlotData
 
+Array = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 
@@ -89,7 +92,9 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
         NstkError: As `build`; also if the program has other numbers of inputs or outputs.
     """
     surrogate = load_surrogate(saved)
-    program = surrogate.program if options.source == saved else _read(options)
+    program = surrogate.program
+    if options.source != saved:
+        program = _read(replace(options, outputs=options.outputs or _declared_outputs(program)))
     return _run(program, options, surrogate, progress)
 
 
@@ -128,28 +133,31 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
     Returns:
         The `verify` part of a report.
     """
-    surrogate, program, header = _saved(saved, options)
+    surrogate, original, header = _saved(saved, options)
+    program = surrogate.program
     tolerance = parse_tolerance(options.tolerance or surrogate.provenance.get("tolerance", DEFAULT_TOLERANCE))
+    if options.exhaustive:
+        check_exhaustible(program)
     progress("verifying")
     if options.pairs is not None:
-        x, y = read_pairs(options.pairs, program)
+        x, y = _read_pairs(program, options.pairs)
         held_out = Comparison(x, y, np.full_like(y, np.nan))
         return verify_header(program, _fold(surrogate), header, None, tolerance, options.seed, held_out).record
-    with _runner(program, options) as original:
-        _check_program(original, program, options.seed)
-        record = verify_header(program, _fold(surrogate), header, original.outputs, tolerance, options.seed).record
+    with _runner(original, options) as runner:
+        _check_program(runner, original, options.seed)
+        record = verify_header(program, _fold(surrogate), header, runner.outputs, tolerance, options.seed).record
         if options.exhaustive:
-            _add_exhaustive(record, program, header, original.outputs, tolerance, progress)
+            _add_exhaustive(record, program, header, runner.outputs, tolerance, progress)
     return record
 
 
 def bench(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> dict[str, Any]:
     """Time the header in a surrogate's folder against the original; returns the `bench` part of a report."""
-    _, program, header = _saved(saved, options)
+    surrogate, original, header = _saved(saved, options)
     progress("timing")
-    with _runner(program, options) as original:
-        _check_program(original, program, options.seed)
-    return {"host": _time(program, header, options)}
+    with _runner(original, options) as runner:
+        _check_program(runner, original, options.seed)
+    return {"host": _time(original, header, header_names(surrogate.program).base, options)}
 
 
 def _read(options: BuildOptions) -> Program:
@@ -157,19 +165,29 @@ def _read(options: BuildOptions) -> Program:
 
 
 def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]:
-    """Load surrogate, program (over the surrogate's domain) and header."""
+    """Load surrogate, original (over the surrogate's domain; its name may be another) and header."""
     surrogate = load_surrogate(saved)
-    program = surrogate.program
+    program, made = surrogate.program, surrogate.provenance
+    try:
+        BuildOptions(saved, tolerance=made.get("tolerance"), **made["emission"])
+    except (KeyError, TypeError, UsageError) as error:
+        raise UsageError(f"{saved}: damaged surrogate (provenance: {error})", "build it anew") from None
     if options.source != saved:
-        read = read_program(options.source, options.function, outputs=options.outputs)
+        function = options.function or program.name
+        read = read_program(options.source, function, outputs=options.outputs or _declared_outputs(program))
         if (read.parameters, read.returns) != (program.parameters, program.returns):
             raise UsageError(f"{read.name} in {read.file} has another signature than the surrogate", "build it anew")
         program = replace(read, inputs=program.inputs)
-    file = (saved if saved.is_dir() else saved.parent) / _header_file(surrogate.program)
+    file = (saved.parent if saved.is_file() else saved) / _header_file(surrogate.program)
     try:
         return surrogate, program, file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read '{file}': {error}", "nstk export writes it anew") from None
+
+
+def _declared_outputs(program: Program) -> tuple[str, ...] | None:
+    """Return the parameters that are outputs, as `--outputs` names them; None if there are none."""
+    return tuple(p.name for p in program.parameters if p.role in ("pointer", "output_array")) or None
 
 
 def _run(program: Program, options: BuildOptions, start: Surrogate | None, progress: Progress) -> Built:
@@ -178,6 +196,8 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
     if (last := _unchanged(folder, digest)) is not None:
         return Built(last, folder, fresh=False)
     check_writable(folder)
+    if options.exhaustive:
+        check_exhaustible(program)
     # Torch takes seconds to import; the program is compiled and run meanwhile.
     threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
     tolerance = parse_tolerance(options.tolerance or program.tolerance or DEFAULT_TOLERANCE)
@@ -207,7 +227,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         if options.exhaustive and original is not None:
             _add_exhaustive(verified.record, program, header, original, tolerance, progress)
         progress("timing")
-        host = _time(program, header, options) if original is not None else None
+        host = _time(program, header, header_names(program).base, options) if original is not None else None
         plots = _plots(program, surrogate, folded, original, verified)
     report = _report(program, options, fitted, surrogate, folded, header, verified, host, seconds, len(data.x))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
@@ -239,14 +259,19 @@ def _split(program: Program, options: BuildOptions) -> tuple["Data", Comparison]
     from nstk.fitting import split_pairs
 
     assert options.pairs is not None
-    x, y = read_pairs(options.pairs, program)
+    return split_pairs(*_read_pairs(program, options.pairs), options.seed)
+
+
+def _read_pairs(program: Program, file: Path) -> tuple[Array, Array]:
+    """Read pairs and check that they lie in the domain."""
+    x, y = read_pairs(file, program)
     inside = (x >= [i.interval.lo for i in program.inputs]) & (x <= [i.interval.hi for i in program.inputs])
     if not inside.all():
         row, column = np.argwhere(~inside)[0]
         name = program.inputs[column].name
-        text = f"{options.pairs.name}: pair {row + 1}: {name} = {x[row, column]:g} is outside the domain"
+        text = f"{file.name}: pair {row + 1}: {name} = {x[row, column]:g} is outside the domain"
         raise UsageError(text, f'widen it with --domain "{name}=LO:HI"')
-    return split_pairs(x, y, options.seed)
+    return x, y
 
 
 def _fit(
@@ -285,9 +310,8 @@ def _header_file(program: Program) -> str:
     return f"{header_names(program).base}.h"
 
 
-def _time(program: Program, header: str, options: BuildOptions) -> dict[str, Any]:
+def _time(program: Program, header: str, callee: str, options: BuildOptions) -> dict[str, Any]:
     x = sampling.draw(program.inputs, 4096, options.seed + 4)
-    callee = header_names(program).base
     return time_host(program, header, x, callee=callee, cflags=options.cflags, includes=options.include)
 
 
@@ -437,7 +461,10 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
         hashlib.sha256(options.pairs.read_bytes()).hexdigest() if options.pairs and options.pairs.is_file() else None
     )
     weights = [n.params.tobytes().hex() for n in start.networks] if start else None
-    plain = options.plain() | {"program": program.sha256, "tolerance": options.tolerance or program.tolerance}
+    origin = f"{program.file}:{program.line}"
+    seen = visible_text(program.source, includes=options.include, cflags=options.cflags, origin=origin)
+    tolerance = options.tolerance or program.tolerance
+    plain = options.plain() | {"program": program.sha256, "text": seen, "tolerance": tolerance}
     text = json.dumps([__version__, plain, pairs, weights], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -447,7 +474,9 @@ def _unchanged(folder: Path, digest: str) -> dict[str, Any] | None:
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text())
         header = (folder / report["header"]["file"]).read_bytes()
+        load_surrogate(folder)
+        (folder / "report.html").stat()
         same = report["build"]["digest"] == digest and report["header"]["sha256"] == hashlib.sha256(header).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None
     return report if same else None

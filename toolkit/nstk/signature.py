@@ -180,7 +180,7 @@ def _read_parameter(file: CFile, node: Node, outputs: Sequence[str]) -> Paramete
     name = declared_name(node)
     declarator = node.child_by_field_name("declarator")
     if declarator is not None and _inner(declarator).type in ("abstract_function_declarator", "function_declarator"):
-        raise _Refusal(f"function pointer '{name}'".replace(" ''", ""), "call the function by its name instead")
+        raise _Refusal(f"function pointer '{name or '?'}'", "call the function by its name instead")
     if not name or declarator is None:
         raise _Refusal(f"parameter without a name ('{node_text(node)}')", "name it")
     declarator = _inner(declarator)

@@ -136,18 +136,16 @@ def load_surrogate(path: Path) -> Surrogate:
     Raises:
         UsageError: A file is missing, damaged or of another format.
     """
-    folder = path if path.is_dir() else path.parent
-    hint = "name a folder that nstk build wrote: it holds surrogate.json and surrogate.safetensors"
+    folder = path.parent if path.is_file() else path
+    hint = "name a folder that this version's nstk build wrote: it holds surrogate.json and surrogate.safetensors"
     try:
         record = json.loads((folder / "surrogate.json").read_text())
         tensors = load_tensors((folder / "surrogate.safetensors").read_bytes())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, SafetensorError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError, SafetensorError) as error:
         raise UsageError(f"{path}: cannot load a surrogate ({str(error).splitlines()[0]})", hint) from error
     try:
         if record["format"] != FORMAT:
-            raise UsageError(
-                f"{path}: surrogate format {record['format']} is not {FORMAT}", "rebuild it with this nstk"
-            )
+            raise UsageError(f"surrogate format {record['format']} is not {FORMAT}")
         networks = tuple(
             Network(Topology(tuple(entry["widths"])), tensors[f"network{i}"], tuple(entry["outputs"]))
             for i, entry in enumerate(record["networks"])
@@ -156,7 +154,9 @@ def load_surrogate(path: Path) -> Surrogate:
             Program.from_json(record["program"]), networks, tensors["y_mean"], tensors["y_std"], record["provenance"]
         )
         _check(surrogate)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", hint) from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{path}: damaged surrogate ({type(error).__name__}: {error})", hint) from error
     return surrogate
 
@@ -167,13 +167,25 @@ def with_provenance(surrogate: Surrogate, **entries: Any) -> Surrogate:
 
 
 def _check(surrogate: Surrogate) -> None:
+    if not surrogate.program.name.isidentifier() or not isinstance(surrogate.provenance, dict):
+        raise ValueError("no program's name, or no provenance")
+    if any(type(v) is not int for n in surrogate.networks for v in (*n.topology.widths, *n.outputs)):
+        raise ValueError("widths and outputs are whole numbers")
     count = len(surrogate.program.outputs)
     covered = sorted(o for n in surrogate.networks for o in n.outputs)
     if covered != list(range(count)) or surrogate.y_mean.shape != (count,) or surrogate.y_std.shape != (count,):
         raise ValueError("networks and outputs do not match the program")
+    if not (
+        np.isfinite(surrogate.y_mean).all() and np.isfinite(surrogate.y_std).all() and (surrogate.y_std >= 0).all()
+    ):
+        raise ValueError("scalings are not finite")
     for n in surrogate.networks:
         widths = n.topology.widths
         if widths[0] != len(surrogate.program.inputs) or widths[-1] != len(n.outputs) or min(widths) < 1:
             raise ValueError("topology does not match the program")
-        if n.params.shape != (n.topology.parameters,) or not np.isfinite(n.params).all():
+        if (
+            n.params.dtype != np.float32
+            or n.params.shape != (n.topology.parameters,)
+            or not np.isfinite(n.params).all()
+        ):
             raise ValueError("parameters do not match the topology")

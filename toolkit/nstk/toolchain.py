@@ -112,18 +112,13 @@ def build(
         ToolError: No compiler, or it fails, or takes longer than `COMPILE_SECONDS`.
     """
     compiler = find_compiler()
-    options = [*flags, "-Wfatal-errors", *(f"-I{folder.resolve()}" for folder in includes), *cflags]
+    options = _options(flags, includes, cflags)
     folder = _cache_folder() / "native"
     folder.mkdir(exist_ok=True)
+    visible = visible_text(source_text, flags=flags, includes=includes, cflags=cflags, origin=origin)
     with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as name:
         scratch = Path(name)
         (scratch / "program.c").write_text(source_text)
-        visible = source_text
-        if includes or cflags:  # headers that may change without the text changing
-            status, text = _run([*compiler.command, *options, "-E", "-P", "program.c", "-o", "program.i"], scratch)
-            if status != 0:
-                raise _compile_error(text, origin)
-            visible = (scratch / "program.i").read_text(errors="replace")
         link = ["-fPIC", "-shared"] if shared else []
         if shared and sys.platform.startswith("linux"):
             link.append("-Wl,-z,defs")  # an undefined function is an error now, not when the library is loaded
@@ -138,6 +133,42 @@ def build(
             raise _compile_error(text, origin)
         (scratch / "built").replace(built)  # atomic: another process may be building the same text
     return built
+
+
+def visible_text(
+    source_text: str,
+    *,
+    flags: Sequence[str] = (),
+    includes: Sequence[Path] = (),
+    cflags: Sequence[str] = (),
+    origin: str,
+) -> str:
+    """Return what decides the meaning of C text: itself, preprocessed where headers may change without it changing.
+
+    Args:
+        source_text: One translation unit.
+        flags: As for `build`.
+        includes: As for `build`.
+        cflags: As for `build`.
+        origin: As for `build`.
+
+    Raises:
+        ToolError: As `build`.
+    """
+    if not (includes or cflags):
+        return source_text
+    command = [*find_compiler().command, *_options(flags, includes, cflags), "-E", "-P", "program.c", "-o", "program.i"]
+    with tempfile.TemporaryDirectory(prefix="nstk-") as name:
+        scratch = Path(name)
+        (scratch / "program.c").write_text(source_text)
+        status, text = _run(command, scratch)
+        if status != 0:
+            raise _compile_error(text, origin)
+        return (scratch / "program.i").read_text(errors="replace")
+
+
+def _options(flags: Sequence[str], includes: Sequence[Path], cflags: Sequence[str]) -> list[str]:
+    return [*flags, "-Wfatal-errors", *(f"-I{folder.resolve()}" for folder in includes), *cflags]
 
 
 def _compile_error(log: str, origin: str) -> ToolError:

@@ -32,8 +32,7 @@ def judge_use(outputs: Sequence[Mapping[str, Any]], sound: bool, host: Mapping[s
             False, "The tolerance is met, but the original was not run, so nobody knows if this is faster.", {}
         )
     faster, sentence = _host(host)
-    reason = "Within tolerance" if faster else "Within tolerance, but no faster here"
-    return _verdict(faster, f"{reason}: {sentence[0].lower()}{sentence[1:]}", {"host": sentence})
+    return _verdict(faster, f"Within tolerance. {sentence}", {"host": f"Within tolerance. {sentence}"})
 
 
 def _verdict(use: bool, reason: str, per_target: dict[str, str]) -> dict[str, Any]:
@@ -42,14 +41,14 @@ def _verdict(use: bool, reason: str, per_target: dict[str, str]) -> dict[str, An
 
 def _host(host: Mapping[str, Any]) -> tuple[bool, str]:
     """Return whether the surrogate is faster on this CPU in some way of calling it, and a sentence."""
-    call = float(host["speedup"])
-    # A compiler that may use -ffast-math vectorizes many originals: the surrogate has to beat that, too.
-    batch = min(float(host["batch_speedup"]), float(host["fast_math"]["batch_speedup"]))
-    single = f"one call takes {number(host['surrogate_ns'])} ns instead of {number(host['original_ns'])}"
-    if call > WORTHWHILE and batch > WORTHWHILE:
-        return True, f"On this CPU {single} ({number(call)}x faster), batches are {number(batch)}x faster."
-    if call > WORTHWHILE:
-        return True, f"On this CPU {single} ({number(call)}x faster), but batches gain nothing ({number(batch)}x)."
-    if batch > WORTHWHILE:
-        return True, f"On this CPU use it for batches only ({number(batch)}x faster): {single}."
-    return False, f"On this CPU the original is as fast or faster: {single}, batches {number(batch)}x."
+    call, batch, fast = float(host["speedup"]), float(host["batch_speedup"]), float(host["fast_math"]["batch_speedup"])
+    calls = f"one call takes {number(host['surrogate_ns'])} ns instead of {number(host['original_ns'])}"
+    batches = f"{number(host['surrogate_batch_ns'])} ns instead of {number(host['original_batch_ns'])}"
+    if max(call, batch) <= WORTHWHILE:
+        return False, f"On this CPU the original is as fast or faster: {calls}, in a batch {batches}."
+    # Compilers that may vectorize many an original under -ffast-math beat a surrogate that wins without.
+    but = f"; under -ffast-math the original wins, {number(1 / fast)}x" if batch > WORTHWHILE and fast < 1 else ""
+    if call <= WORTHWHILE:
+        return True, f"On this CPU use it for batches ({number(batch)}x faster: {batches}{but}); {calls}."
+    gain = f"{number(batch)}x faster" if batch > WORTHWHILE else f"no faster ({batches})"
+    return True, f"On this CPU {calls} ({number(call)}x faster), a batch is {gain}{but}."

@@ -26,7 +26,7 @@ COVERAGE = 0.9999
 #: 1 - COVERAGE of the domain with confidence 1 - COVERAGE^n: 69,075 draws would do.
 FRESH_DRAWS = 100_000
 
-_TABLE = re.compile(r"static const float (\w+)\[\d+\][^={]*= \{([^}]*)\}")
+_TABLE = re.compile(r"^static const float (\w+)\[\d+\][^={]*= \{([^}]*)\}", re.MULTILINE)
 _MACRO = re.compile(r"#define (\w+) \(?(-?[\d.e+-]+f)\)?$", re.MULTILINE)
 
 
@@ -69,12 +69,12 @@ def compare(original: Function, surrogate: Function, x: Array) -> Comparison:
 
 
 def covering_points(inputs: Sequence[Input], seed: int) -> Array:
-    """Return corners, edges, a low-discrepancy set and draws: about 40,000 points `(N, I)`."""
+    """Return corners, edges, a low-discrepancy set and draws: about 25,000 points `(N, I)`."""
     return np.concatenate(
         [
             sampling.corners(inputs),
             sampling.edges(inputs, 4096, seed),
-            sampling.sobol(inputs, 2**15, seed),
+            sampling.sobol(inputs, 2**14, seed),
             sampling.draw(inputs, 4096, seed),
         ]
     )
@@ -162,34 +162,42 @@ def _same(a: np.float32 | None, b: np.float32) -> bool:
 
 
 def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -> dict[str, Any]:
-    """Rung 2: emitted C (one call and batch) against the float64 forward pass with the same activation.
+    """Rung 2: emitted C against the float64 forward pass with the same activation.
 
-    Each point has its own bound on what float32 rounding may add (`Folded.evaluate`). Where inputs are clamped, points
-    outside the domain are compared as well, and NaN inputs must give NaN.
+    One call is checked with vectors and without, the batch function with whole blocks and a rest. Each point has its
+    own bound on what float32 rounding may add (`Folded.evaluate`). Where inputs are clamped, points outside the domain
+    are compared as well, and NaN inputs must give NaN.
 
     Returns:
         `ok`, `max_abs` difference, `bound` there, `worst_input` (largest difference relative to its bound).
     """
     inputs = program.inputs
     x = np.concatenate(
-        [sampling.corners(inputs), sampling.edges(inputs, 512, seed), sampling.sobol(inputs, 4096, seed)]
+        [sampling.corners(inputs), sampling.edges(inputs, 512, seed), sampling.sobol(inputs, 4099, seed)]
     )
     if folded.clamp:
         middle = x.mean(0)
         x = np.concatenate([x, (middle + 3 * (x[-512:] - middle)).astype(np.float32).astype(np.float64)])
     expected, bound = folded.evaluate(x)
     base = header_names(program).base
-    nan = np.where(np.eye(len(inputs), dtype=bool), np.nan, x[-1])  # (I, I): each input NaN once
+    nan = np.where(np.eye(len(inputs), dtype=bool), np.nan, x[-1])  # (I, I): each input NaN once,
+    nan = nan.repeat(16, axis=0)  # in whole blocks of the batch function
     worst: dict[str, Any] = {"ok": True, "max_abs": 0.0, "bound": 0.0, "worst_input": None, "forms": []}
     highest = -1.0
-    for form, suffix in (("float", "_f"), ("batch", "_batch")):
-        with ProgramRunner(program, header=header, form=form, callee=base + suffix) as runner:
+    forms: list[tuple[str, str, str, tuple[str, ...]]] = [
+        ("float", "float", "_f", ()),
+        ("batch", "batch", "_batch", ()),
+    ]
+    if "NSTK_NO_VECTORS" in header:  # what processors without vectors compile
+        forms.append(("scalar", "float", "_f", ("-DNSTK_NO_VECTORS",)))
+    for label, form, suffix, cflags in forms:
+        with ProgramRunner(program, header=header, form=form, callee=base + suffix, cflags=cflags) as runner:
             got, silent = runner.run(x), runner.run(nan)
         difference = np.abs(got - expected)
         difference = np.where(np.isnan(difference), np.inf, difference)
         share = difference / bound
         row, column = np.unravel_index(np.argmax(share), share.shape)
-        worst["forms"].append(form)
+        worst["forms"].append(label)
         worst["ok"] = bool(worst["ok"] and share[row, column] <= 1 and np.isnan(silent).all())
         worst["max_abs"] = max(worst["max_abs"], float(difference.max()))
         if share[row, column] > highest:
@@ -297,6 +305,16 @@ def verify_header(
     return Verified(record, fresh)
 
 
+def check_exhaustible(program: Program) -> None:
+    """Check that a program's inputs can all be tried.
+
+    Raises:
+        UsageError: The program has not exactly one input of a floating type.
+    """
+    if len(program.inputs) != 1 or program.inputs[0].ctype.kind == "int":
+        raise UsageError("--exhaustive needs a program with exactly one float input", "leave it out: the draws remain")
+
+
 def check_exhaustively(
     program: Program, header: str, original: Function, tolerance: Tolerance, progress: Callable[[float], None]
 ) -> list[dict[str, Any]]:
@@ -315,8 +333,7 @@ def check_exhaustively(
     Raises:
         UsageError: The program has not exactly one input of a floating type.
     """
-    if len(program.inputs) != 1 or program.inputs[0].ctype.kind == "int":
-        raise UsageError("--exhaustive needs a program with exactly one float input", "leave it out: the draws remain")
+    check_exhaustible(program)
     ends = sampling.corners(program.inputs).astype(np.float32).view(np.int32).ravel().astype(np.int64)
     first, last = (int(b) if b >= 0 else -(int(b) + 2**31) for b in ends)  # indices among all floats, 0 for zero
     block = 2**20

@@ -1,0 +1,138 @@
+"""Renders the result files as Markdown and puts the tables into the README.
+
+python benchmarks/tables.py          rewrite the blocks between <!-- table: NAME --> and <!-- end --> in README.md
+python benchmarks/tables.py --check  only tell, by exit code 1, whether the README is stale
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+README = HERE.parent / "README.md"
+_BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
+    """Return a Markdown table whose last `numbers` columns are aligned right."""
+    rule = ["---"] * (len(header) - numbers) + ["--:"] * numbers
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)) + "\n"
+
+
+def source(result: dict[str, Any]) -> str:
+    """Return the line under a table: what it was measured on, with what, when and how."""
+    machine, versions = result["machine"], result["versions"]
+    listed = ", ".join(text if text.startswith(name) else f"{name} {text}" for name, text in versions.items())
+    return f"\n{machine['cpu']}, {machine['cores']} cores; {listed}; {result['date']}; `{result['command']}`.\n"
+
+
+def inference(result: dict[str, Any]) -> str:
+    """Render `inference.json`: nanoseconds per evaluation of every candidate, group by group."""
+    rows = []
+    group = None
+    for row in result["rows"]:
+        first = row["group"] if row["group"] != group else ""
+        group = row["group"]
+        name = f"**{row['name']}**" if row["name"].startswith("nstk") else row["name"]
+        flags = f"`{row['flags']}`" if row["flags"] else ""
+        times = [f"{row[key]:.3g}" if row[key] < 1000 else f"{row[key]:.0f}" for key in ("median_ns", "min_ns")]
+        rows.append([first, name, flags, *times, f"{row['max_error']:.1e}"])
+    table = markdown(["", "", "gcc flags", "ns, median", "ns, least", "max error"], rows, 3)
+    notes = []
+    for group, ratio in result["ratios"].items():
+        runtime = ratio.get("times_faster_than_onnxruntime")
+        versus = f", {runtime:.1f}x against ONNX Runtime" if runtime else ""
+        neighbour = " ".join(f"`{w}`" if w.startswith("-") else w for w in ratio["best_neighbour"].split())
+        notes.append(f"- {group}: {ratio['times_faster']:.1f}x against the best neighbour ({neighbour}){versus}")
+    notes += [f"- {group}: not measurable, this processor has no such instructions" for group in result["not_measured"]]
+    return table + "\n" + "\n".join(notes) + "\n" + source(result)
+
+
+def finetuning(result: dict[str, Any]) -> str:
+    """Render `finetuning.json`: median CPU seconds to the target error; `>` where the median run was stopped."""
+    limit = result["settings"]["limit_s"]
+    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
+
+    def cell(row: dict[str, Any], method: str) -> str:
+        if method not in row:
+            return ""
+        entry = row[method]
+        seconds = f"{entry['seconds']:.2g}" if entry["seconds"] < 10 else f"{entry['seconds']:.0f}"
+        missed = entry["of"] - entry["reached"]
+        text = f"> {limit:.0f}" if entry["seconds"] >= limit else seconds
+        factor = "" if method == "nstk" else f" ({entry['seconds'] / row['nstk']['seconds']:.1f}x)"
+        return text + factor + (f", {missed} of {entry['of']} stopped" if 0 < missed < entry["of"] else "")
+
+    rows = [[row["program"], f"{row['target_nrmse']:g}", *(cell(row, m) for m in methods)] for row in result["rows"]]
+    return markdown(["program", "nrmse to reach", *methods], rows, len(methods) + 1) + source(result)
+
+
+def examples(result: dict[str, Any]) -> str:
+    """Render `examples.json`: errors in percent of each output's range, and host times in nanoseconds."""
+    rows = []
+    for row in result["rows"]:
+        auto, host = row["auto"], row["host"]
+        nets = list(dict.fromkeys(network["topology"] for network in auto["networks"]))
+        count = f"{len(auto['networks'])} x " if len(auto["networks"]) > len(nets) else ""
+        worst = max(output["max_percent"] for output in auto["outputs"])
+        certified = max(output["certificate_percent"] for output in auto["outputs"])
+        met = "" if all(output["ok"] for output in auto["outputs"]) else " (missed)"
+        times = [host[key] for key in ("original_ns", "surrogate_ns", "original_batch_ns", "surrogate_batch_ns")]
+        rows.append(
+            [
+                f"`{row['function']}`",
+                f"{count}{', '.join(nets)}{met}",
+                f"{worst:.2g} %",
+                f"{certified:.2g} %",
+                ", ".join(f"{output['nrmse']:.2g}" for output in row["small"]["outputs"]),
+                *(f"{time:.3g}" for time in times),
+                "yes" if row["verdict"]["use"] else "no",
+            ]
+        )
+    header = ["function", "smallest that meets 1 %", "largest error", "certificate", "nrmse at 4-4"]
+    header += ["original ns", "surrogate ns", "original, batch", "surrogate, batch", "use it here"]
+    return markdown(header, rows, 8) + source(result)
+
+
+RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "examples": examples,
+    "inference": inference,
+    "finetuning": finetuning,
+}
+
+
+def fill(text: str) -> str:
+    """Return the README's text with every block whose result file exists replaced by its table.
+
+    Raises:
+        KeyError: A block names a table that nothing renders.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        start, name, end = match.groups()
+        path = RESULTS / f"{name}.json"
+        render = RENDERERS[name]
+        return f"{start}\n{render(json.loads(path.read_text()))}\n{end}" if path.exists() else match.group()
+
+    return _BLOCK.sub(replace, text)
+
+
+def main() -> int:
+    """Rewrite or check the README."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    old = README.read_text()
+    new = fill(old)
+    if options.check:
+        return int(new != old)
+    README.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
