@@ -70,24 +70,27 @@ def sample(task: Task, seed: int) -> Problem:
     )
 
 
+#: Heats of one race: networks, pairs, Levenberg-Marquardt steps. Tuned on these programs as the peers' settings were.
+RACE = ((8, 512, 20), (2, PAIRS, 60), (1, PAIRS, 120))
+STEPS = 20  # between two looks at the test error
+
+
 def reach_with_nstk(problem: Problem, clock: Clock, seed: int) -> None:
-    """Race restarts as `nstk build` does at effort normal, with a look at the leader's test error every 20 steps."""
+    """Race small fields of random starts, one field after the other."""
     from nstk.compilation import random_parameters
-    from nstk.finetuning import Stage, race, race_stages
+    from nstk.finetuning import Stage, race
     from nstk.topology import Topology
 
     topology = Topology((problem.x.shape[1], *peers.HIDDEN, 1))
+    layers = list(topology.layers())
     y = problem.y[:, None]
     while True:
-        stages = race_stages(peers.HIDDEN, "normal", problem.x.shape[1])
-        field = random_parameters(topology, stages[0].survivors, seed)
-        for stage in stages:
-            for _ in range(stage.iterations // 20):
-                heat = [Stage(stage.survivors, min(stage.pairs, PAIRS), 20)]
-                field = race(topology, field, problem.x, y, problem.x, y, heat)[0][0]
-                layers = list(topology.layers())
-                weights = [field[0][la.weight].reshape(la.outputs, la.inputs).T for la in layers]
-                clock.check(weights, [field[0][la.bias] for la in layers])
+        field = random_parameters(topology, RACE[0][0], seed)
+        for networks, pairs, steps in RACE:
+            for _ in range(steps // STEPS):
+                field = race(topology, field, problem.x, y, problem.x, y, [Stage(networks, pairs, STEPS)])[0][0]
+                weights = [field[0][layer.weight].reshape(layer.outputs, layer.inputs).T for layer in layers]
+                clock.check(weights, [field[0][layer.bias] for layer in layers])
         seed += 1
 
 

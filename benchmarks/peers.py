@@ -1,6 +1,7 @@
 """What others would fit a 4-4 sigmoid network with; every fit restarts with a new seed until the clock stops it.
 
-Settings were tuned on dew point, Kepler, inverse kinematics and sine: none is a straw man.
+Settings were tuned on these programs: learning rates 0.01 and 0.03, batches of 32, 128, 200 and all pairs, starts of
+5,000 and 20,000 epochs, and for lbfgs 100 to 15,000 iterations and output scales 1 to 100.
 """
 
 import numpy as np
@@ -20,25 +21,25 @@ class _WatchedAdam(MLPRegressor):
 
 
 class _WatchedLbfgs(MLPRegressor):
-    """scikit-learn's loop as it is, with a look at the test error every 100 evaluations of the loss."""
+    """scikit-learn's loop as it is, with a look at the test error every 25 evaluations of the loss."""
 
     def _loss_grad_lbfgs(self, *args: object) -> tuple[float, np.ndarray]:
         result = super()._loss_grad_lbfgs(*args)
         self.evaluations += 1
-        if self.evaluations % 100 == 0:
+        if self.evaluations % 25 == 0:
             self.clock.check(self.coefs_, self.intercepts_, self.scale)
         return result
 
 
 def sklearn_adam(problem: Problem, clock: Clock, seed: int) -> None:
-    """Fit with `solver="adam"`, learning rate 0.01, batches of 200 (its default), up to 5,000 epochs per start."""
+    """Fit with `solver="adam"`, learning rate 0.03, batches of 200 (its default), up to 5,000 epochs per start."""
     while True:
         net = _WatchedAdam(
             hidden_layer_sizes=HIDDEN,
             activation="logistic",
             solver="adam",
             alpha=0.0,
-            learning_rate_init=0.01,
+            learning_rate_init=0.03,
             max_iter=5000,
             tol=0.0,
             n_iter_no_change=300,
@@ -53,9 +54,9 @@ def sklearn_adam(problem: Problem, clock: Clock, seed: int) -> None:
 def sklearn_lbfgs(problem: Problem, clock: Clock, seed: int) -> None:
     """Fit with `solver="lbfgs"`, up to 5,000 iterations per start.
 
-    The outputs are multiplied by 10: scipy stops on an absolute change of the loss, which is too early otherwise.
+    The outputs are multiplied by 3: scipy stops on an absolute change of the loss, which is too early otherwise.
     """
-    scale = 10.0
+    scale = 3.0
     while True:
         net = _WatchedLbfgs(
             hidden_layer_sizes=HIDDEN,
@@ -74,7 +75,7 @@ def sklearn_lbfgs(problem: Problem, clock: Clock, seed: int) -> None:
 
 
 def torch_adam(problem: Problem, clock: Clock, seed: int) -> None:
-    """Fit with a plain PyTorch loop: full batch, Adam with learning rate 0.01, 5,000 epochs per start."""
+    """Fit with a plain PyTorch loop: full batch, fused Adam with learning rate 0.03, 5,000 epochs per start."""
     import torch
     from torch import nn
 
@@ -86,7 +87,7 @@ def torch_adam(problem: Problem, clock: Clock, seed: int) -> None:
         net = nn.Sequential(
             nn.Linear(x.shape[1], first), nn.Sigmoid(), nn.Linear(first, second), nn.Sigmoid(), nn.Linear(second, 1)
         )
-        optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.03, fused=True)
         for epoch in range(1, 5001):
             optimizer.zero_grad()
             nn.functional.mse_loss(net(x), y).backward()

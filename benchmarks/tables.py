@@ -63,8 +63,9 @@ def finetuning(result: dict[str, Any]) -> str:
         entry = row[method]
         seconds = f"{entry['seconds']:.2g}" if entry["seconds"] < 10 else f"{entry['seconds']:.0f}"
         missed = entry["of"] - entry["reached"]
-        text = f"> {limit:.0f}" if entry["seconds"] >= limit else seconds
-        factor = "" if method == "nstk" else f" ({entry['seconds'] / row['nstk']['seconds']:.1f}x)"
+        bound = "> " if entry["seconds"] >= limit else ""
+        text = bound + seconds
+        factor = "" if method == "nstk" else f" ({bound}{entry['seconds'] / row['nstk']['seconds']:.3g}x)"
         return text + factor + (f", {missed} of {entry['of']} stopped" if 0 < missed < entry["of"] else "")
 
     rows = [[row["program"], f"{row['target_nrmse']:g}", *(cell(row, m) for m in methods)] for row in result["rows"]]

@@ -270,12 +270,25 @@ def _change(**changes: object) -> Callable[[Path], None]:
     return change
 
 
+def _program(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        file = folder / "surrogate.json"
+        record = json.loads(file.read_text())
+        record["program"] |= changes
+        file.write_text(json.dumps(record))
+
+    return change
+
+
 def _tensors(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         file = folder / "surrogate.safetensors"
         file.write_bytes(save({**load(file.read_bytes()), **{k: np.array(v) for k, v in changes.items()}}))
 
     return change
+
+
+FLOAT = {"name": "float", "kind": "float", "lo": 0.0, "hi": 0.0}
 
 
 def _truncate(name: str) -> Callable[[Path], None]:
@@ -303,6 +316,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         provenance={"emission": {"style": "speed", "clamp": True, "sigmoid_error": 1e-6}, "tolerance": 3}
     ),
     "no program": _change(program={}),
+    "number for a name": _program(name=7),
+    "path for a name": _program(name="../../curve"),
+    "infinite domain": _program(inputs=[{"name": "x", "ctype": FLOAT, "interval": {"lo": 0, "hi": 10**400}}]),
+    "number for a type": _program(returns={**FLOAT, "name": 3}),
     "short parameters": _tensors(network0=np.zeros(3, np.float32)),
     "matrix of parameters": _tensors(network0=np.zeros((3, 11), np.float32)),
     "integer parameters": _tensors(network0=np.zeros(33, np.int32)),

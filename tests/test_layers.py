@@ -24,8 +24,9 @@ ROWS = (
     "mlp folding sandbox",
     "finetuning expressions",
     "emission",
-    "verification timing compilation",
-    "fitting",
+    "constants timing compilation",
+    "verification",
+    "fitting record",
     "pipeline doctor",
     "cli",
 )

@@ -8,6 +8,7 @@ from networks import inputs_program, random_surrogate, with_intervals
 
 from nstk import sampling
 from nstk.c_text import float_literal, parse_float_literal
+from nstk.constants import check_constants, read_constants
 from nstk.emission import STYLES, emit, header_names
 from nstk.errors import UsageError
 from nstk.fitting import sample_data
@@ -22,12 +23,10 @@ from nstk.verification import (
     FRESH_DRAWS,
     Comparison,
     check_arithmetic,
-    check_constants,
     check_exhaustively,
     compare,
     covering_points,
     judge,
-    read_constants,
     search_worst,
     verify_header,
 )

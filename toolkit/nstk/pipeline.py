@@ -25,14 +25,14 @@ from nstk.options import DEFAULT_TOLERANCE, BuildOptions
 from nstk.output import check_writable, replacing
 from nstk.pairs import read_pairs
 from nstk.program import Program, read_program
-from nstk.report import number, write_json
+from nstk.record import assemble_report, error_text, header_file, plot_data
+from nstk.report import write_json
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, with_provenance
 from nstk.timing import time_host
 from nstk.tolerance import Tolerance, parse_tolerance
 from nstk.toolchain import visible_text
-from nstk.verdict import judge_use
-from nstk.verification import Comparison, Function, Verified, check_exhaustible, check_exhaustively, verify_header
+from nstk.verification import Comparison, Function, check_exhaustible, check_exhaustively, verify_header
 
 if TYPE_CHECKING:
     from nstk.fitting import Data, Fitted
@@ -116,7 +116,7 @@ def export(saved: Path, options: BuildOptions) -> Path:
     check_writable(folder)
     header = emit(surrogate.program, _fold(surrogate), style=options.style)
     with replacing(folder) as scratch:
-        (scratch / _header_file(surrogate.program)).write_text(header)
+        (scratch / header_file(surrogate.program)).write_text(header)
         save_surrogate(surrogate, scratch)
     return folder
 
@@ -169,8 +169,9 @@ def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]
     surrogate = load_surrogate(saved)
     program, made = surrogate.program, surrogate.provenance
     try:
-        BuildOptions(saved, tolerance=made.get("tolerance"), **made["emission"])
-    except (KeyError, TypeError, UsageError) as error:
+        emission = {key: made["emission"][key] for key in ("style", "clamp", "sigmoid_error")}
+        BuildOptions(saved, tolerance=made.get("tolerance"), **emission)
+    except (KeyError, TypeError, OverflowError, UsageError) as error:
         raise UsageError(f"{saved}: damaged surrogate (provenance: {error})", "build it anew") from None
     if options.source != saved:
         function = options.function or program.name
@@ -178,7 +179,7 @@ def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]
         if (read.parameters, read.returns) != (program.parameters, program.returns):
             raise UsageError(f"{read.name} in {read.file} has another signature than the surrogate", "build it anew")
         program = replace(read, inputs=program.inputs)
-    file = (saved.parent if saved.is_file() else saved) / _header_file(surrogate.program)
+    file = (saved.parent if saved.is_file() else saved) / header_file(surrogate.program)
     try:
         return surrogate, program, file.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -222,14 +223,14 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         header = emit(program, folded, style=options.style)
         progress("verifying")
         verified = verify_header(program, folded, header, original, tolerance, options.seed, held_out)
-        errors = {o["name"]: _error_text(o) for o in verified.record["outputs"]}
+        errors = {o["name"]: error_text(o) for o in verified.record["outputs"]}
         header = emit(program, folded, style=options.style, errors=errors)
         if options.exhaustive and original is not None:
             _add_exhaustive(verified.record, program, header, original, tolerance, progress)
         progress("timing")
         host = _time(program, header, header_names(program).base, options) if original is not None else None
-        plots = _plots(program, surrogate, folded, original, verified)
-    report = _report(program, options, fitted, surrogate, folded, header, verified, host, seconds, len(data.x))
+        plots = plot_data(program, surrogate, folded, original, verified)
+    report = assemble_report(program, options, fitted, surrogate, folded, header, verified, host, seconds, len(data.x))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
     _write(folder, report, header, surrogate, plots)
@@ -306,10 +307,6 @@ def _fold(surrogate: Surrogate) -> Folded:
     return fold(surrogate, emission["sigmoid_error"], emission["clamp"])
 
 
-def _header_file(program: Program) -> str:
-    return f"{header_names(program).base}.h"
-
-
 def _time(program: Program, header: str, callee: str, options: BuildOptions) -> dict[str, Any]:
     x = sampling.draw(program.inputs, 4096, options.seed + 4)
     return time_host(program, header, x, callee=callee, cflags=options.cflags, includes=options.include)
@@ -329,119 +326,6 @@ def _add_exhaustive(
     found = check_exhaustively(program, header, original, tolerance, told)
     record["exhaustive"] = {"ok": all(o["ok"] for o in found), "outputs": found}
     record["ok"] = bool(record["ok"] and record["exhaustive"]["ok"])
-
-
-def _error_text(output: dict[str, Any]) -> str:
-    """Return one output's measured error for the banner."""
-    largest, below = number(output["max_abs"], up=True), number(output["p99_abs"], up=True)
-    text = f"at most {largest} at {output['n']} points, 99 % below {below}"
-    if certificate := output.get("certificate"):
-        bound = number(certificate["max_abs"], up=True)
-        text += f"; 99.9 % sure: at most 0.01 % of the domain above {bound}"
-    return text
-
-
-def _report(
-    program: Program,
-    options: BuildOptions,
-    fitted: "Fitted",
-    surrogate: Surrogate,
-    folded: Folded,
-    header: str,
-    verified: Verified,
-    host: dict[str, Any] | None,
-    seconds: float,
-    samples: int,
-) -> dict[str, Any]:
-    names = program.output_names
-    record = verified.record
-    sound = record["constants"]["ok"] and record["arithmetic"]["ok"]
-    return {
-        "program": {
-            "name": program.name,
-            "function": program.name,
-            "source_file": program.file,
-            "sha256": program.sha256,
-            "inputs": [
-                {"name": i.name, "ctype": i.ctype.name, "lo": i.interval.lo, "hi": i.interval.hi, "log": i.interval.log}
-                for i in program.inputs
-            ],
-            "outputs": [{"name": o.name, "ctype": o.ctype.name} for o in program.outputs],
-        },
-        "init": {
-            "method": options.init,
-            "candidates": fitted.candidates,
-            "zero_shot_nrmse": fitted.zero_shot_nrmse,
-        },
-        "finetune": {
-            "optimizer": options.optimizer,
-            "iterations": fitted.iterations,
-            "seconds": round(seconds, 3),
-            "samples": samples,
-            "train_nrmse": fitted.train_nrmse,
-        },
-        "networks": [
-            {
-                "topology": str(n.topology),
-                "parameters": n.topology.parameters,
-                "outputs": [names[o] for o in n.outputs],
-            }
-            for n in surrogate.networks
-        ],
-        "rungs": fitted.rungs,
-        "header": {
-            "file": _header_file(program),
-            "sha256": hashlib.sha256(header.encode()).hexdigest(),
-            "number": "float",
-            "style": options.style,
-            "sigmoid_error": folded.sigmoid_error,
-            "license": "Apache-2.0 with nstk's exception for emitted code: no obligations",
-        },
-        "verify": record,
-        "bench": {"host": host, "targets": {}} if host else {"targets": {}},
-        "verdict": judge_use(record["outputs"], sound, host),
-        "build": {
-            "nstk_version": __version__,
-            "seed": options.seed,
-            "effort": options.effort,
-            "norm": options.norm,
-            "samples": samples,
-        },
-    }
-
-
-def _plots(
-    program: Program, surrogate: Surrogate, folded: Folded, original: Function | None, verified: Verified
-) -> "PlotData":
-    from nstk.report_plots import PlotData
-
-    inputs = program.inputs
-    lo, hi = sampling.corners(inputs).min(0), sampling.corners(inputs).max(0)
-    steps = np.linspace(0, 1, 129)[:, None]
-    log = np.array([i.interval.log for i in inputs])
-    safe = np.where(log, lo, 1.0)
-    axes = np.where(log, safe * (hi / safe) ** steps, lo + (hi - lo) * steps)  # (G, I)
-    middle = sampling.snap(inputs, axes[64:65])
-    slices = np.repeat(np.repeat(middle[None], len(steps), 1), len(inputs), 0)  # (I, G, I)
-    for i in range(len(inputs)):
-        slices[i, :, i] = axes[:, i]
-    x = sampling.snap(inputs, slices.reshape(-1, len(inputs)))
-    shape = (len(inputs), len(steps), len(program.outputs))
-    error_map = None
-    if original is not None and len(inputs) == 2:
-        grid = np.stack(np.meshgrid(axes[::2, 0], axes[::2, 1], indexing="ij"), -1).reshape(-1, 2)
-        grid = sampling.snap(inputs, grid)
-        error_map = (folded.evaluate(grid)[0] - original(grid)).reshape(65, 65, -1)
-    fresh = verified.fresh
-    return PlotData(
-        fresh.x[:20000],
-        fresh.expected[:20000],
-        fresh.got[:20000],
-        np.stack([x.reshape(*shape[:2], -1)[i, :, i] for i in range(len(inputs))]),
-        original(x).reshape(shape) if original is not None else None,
-        folded.evaluate(x)[0].reshape(shape),
-        error_map,
-    )
 
 
 def _write(folder: Path, report: dict[str, Any], header: str, surrogate: Surrogate, plots: "PlotData") -> None:

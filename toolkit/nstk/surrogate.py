@@ -156,7 +156,7 @@ def load_surrogate(path: Path) -> Surrogate:
         _check(surrogate)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", hint) from error
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path}: damaged surrogate ({type(error).__name__}: {error})", hint) from error
     return surrogate
 
@@ -167,8 +167,16 @@ def with_provenance(surrogate: Surrogate, **entries: Any) -> Surrogate:
 
 
 def _check(surrogate: Surrogate) -> None:
-    if not surrogate.program.name.isidentifier() or not isinstance(surrogate.provenance, dict):
-        raise ValueError("no program's name, or no provenance")
+    program = surrogate.program
+    names = [program.name]
+    for items in (program.parameters, program.inputs, program.outputs):
+        names += [item.name for item in items] + [item.ctype.name for item in items]
+    texts = [program.file, program.source, *(p.declaration for p in program.parameters)]
+    texts += [program.returns.name] if program.returns else []
+    if not all(isinstance(text, str) for text in (*names, *texts)) or not (all(names) and program.name.isidentifier()):
+        raise ValueError("names that are none")
+    if not isinstance(surrogate.provenance, dict):
+        raise ValueError("no provenance")
     if any(type(v) is not int for n in surrogate.networks for v in (*n.topology.widths, *n.outputs)):
         raise ValueError("widths and outputs are whole numbers")
     count = len(surrogate.program.outputs)

@@ -1,6 +1,5 @@
 """Verification of an emitted header on three rungs: its constants, its arithmetic, its closeness to the original."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
-from nstk.c_text import parse_float_literal
-from nstk.emission import header_constants, header_names
+from nstk.constants import check_constants
+from nstk.emission import header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded
 from nstk.program import Input, Program
@@ -25,9 +24,6 @@ COVERAGE = 0.9999
 #: Fresh draws behind nrmse, percentiles and certificate. The largest error of n draws bounds all but a share
 #: 1 - COVERAGE of the domain with confidence 1 - COVERAGE^n: 69,075 draws would do.
 FRESH_DRAWS = 100_000
-
-_TABLE = re.compile(r"^static const float (\w+)\[\d+\][^={]*= \{([^}]*)\}", re.MULTILINE)
-_MACRO = re.compile(r"#define (\w+) \(?(-?[\d.e+-]+f)\)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,47 +114,6 @@ def search_worst(
     for other in found[1:]:
         result = result.joined(other)
     return result
-
-
-def read_constants(header: str) -> tuple[dict[str, np.float32], dict[str, NDArray[np.float32]]]:
-    """Read every number of a header back: macros, and tables by name."""
-    tables = {
-        name: np.array([parse_float_literal(item.strip()) for item in body.split(",")], np.float32)
-        for name, body in _TABLE.findall(header)
-    }
-    macros = {name: parse_float_literal(text) for name, text in _MACRO.findall(header)}
-    return macros, tables
-
-
-def check_constants(program: Program, folded: Folded, header: str) -> dict[str, Any]:
-    """Rung 1: every literal of the header equals the stored number bit for bit.
-
-    Returns:
-        `ok`, `count` of numbers compared, and `wrong`: up to five names of what differs.
-    """
-    expected_macros, expected_tables = header_constants(program, folded)
-    try:
-        macros, tables = read_constants(header)
-    except ValueError as error:
-        return {"ok": False, "count": 0, "wrong": [str(error)]}
-    wrong = [name for name, value in expected_macros.items() if not _same(macros.get(name), value)]
-    for name, values in expected_tables.items():
-        table = tables.get(name)
-        if table is None or table.shape != values.shape:
-            wrong.append(name)
-        else:
-            wrong += [f"{name}[{i}]" for i in np.flatnonzero(table.view(np.uint32) != values.view(np.uint32))]
-    # What no table or macro holds would escape the comparison.
-    wrong += [
-        f"unknown constant {name}"
-        for name in (macros.keys() | tables.keys()) - expected_macros.keys() - expected_tables.keys()
-    ]
-    count = len(expected_macros) + sum(len(values) for values in expected_tables.values())
-    return {"ok": not wrong, "count": count, "wrong": wrong[:5]}
-
-
-def _same(a: np.float32 | None, b: np.float32) -> bool:
-    return a is not None and np.float32(a).tobytes() == np.float32(b).tobytes()
 
 
 def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -> dict[str, Any]:
