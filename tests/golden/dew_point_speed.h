@@ -191,25 +191,40 @@ static inline nstk_vn dew_point_surrogate_act1_vn(nstk_vn u)
     return u * (((s + c[0]) * s + c[1]) * s + c[2]) / (((s + c[3]) * s + c[4]) * s + c[5]);
 }
 
-static inline void dew_point_surrogate_core_vn(nstk_vn x0, nstk_vn x1, nstk_vn *y0)
+static inline void dew_point_surrogate_core_vn(nstk_vn x0a, nstk_vn x1a, nstk_vn x0b, nstk_vn x1b, nstk_vn *y0a, nstk_vn *y0b)
 {
-    x0 = nstk_clamp_vn(x0, DEW_POINT_SURROGATE_T_LO, DEW_POINT_SURROGATE_T_HI);
-    x1 = nstk_clamp_vn(x1, DEW_POINT_SURROGATE_RH_LO, DEW_POINT_SURROGATE_RH_HI);
+    x0a = nstk_clamp_vn(x0a, DEW_POINT_SURROGATE_T_LO, DEW_POINT_SURROGATE_T_HI);
+    x0b = nstk_clamp_vn(x0b, DEW_POINT_SURROGATE_T_LO, DEW_POINT_SURROGATE_T_HI);
+    x1a = nstk_clamp_vn(x1a, DEW_POINT_SURROGATE_RH_LO, DEW_POINT_SURROGATE_RH_HI);
+    x1b = nstk_clamp_vn(x1b, DEW_POINT_SURROGATE_RH_LO, DEW_POINT_SURROGATE_RH_HI);
     { /* 2-4-4-1 */
         const float *const w = dew_point_surrogate_w0;
-        const nstk_vn h1_0 = dew_point_surrogate_act0_vn((w[0] + w[4] * x0) + (w[8] * x1));
-        const nstk_vn h1_1 = dew_point_surrogate_act0_vn((w[1] + w[5] * x0) + (w[9] * x1));
-        const nstk_vn h1_2 = dew_point_surrogate_act0_vn((w[2] + w[6] * x0) + (w[10] * x1));
-        const nstk_vn h1_3 = dew_point_surrogate_act0_vn((w[3] + w[7] * x0) + (w[11] * x1));
-        const nstk_vn h2_0 = dew_point_surrogate_act1_vn((w[12] + w[16] * h1_0 + w[24] * h1_2) + (w[20] * h1_1 +
-            w[28] * h1_3));
-        const nstk_vn h2_1 = dew_point_surrogate_act1_vn((w[13] + w[17] * h1_0 + w[25] * h1_2) + (w[21] * h1_1 +
-            w[29] * h1_3));
-        const nstk_vn h2_2 = dew_point_surrogate_act1_vn((w[14] + w[18] * h1_0 + w[26] * h1_2) + (w[22] * h1_1 +
-            w[30] * h1_3));
-        const nstk_vn h2_3 = dew_point_surrogate_act1_vn((w[15] + w[19] * h1_0 + w[27] * h1_2) + (w[23] * h1_1 +
-            w[31] * h1_3));
-        *y0 = (((w[32] * h2_0) + (w[34] * h2_2)) + ((w[33] * h2_1) + (w[35] * h2_3))) + w[36];
+        const nstk_vn h1_0a = dew_point_surrogate_act0_vn((w[0] + w[4] * x0a) + (w[8] * x1a));
+        const nstk_vn h1_0b = dew_point_surrogate_act0_vn((w[0] + w[4] * x0b) + (w[8] * x1b));
+        const nstk_vn h1_1a = dew_point_surrogate_act0_vn((w[1] + w[5] * x0a) + (w[9] * x1a));
+        const nstk_vn h1_1b = dew_point_surrogate_act0_vn((w[1] + w[5] * x0b) + (w[9] * x1b));
+        const nstk_vn h1_2a = dew_point_surrogate_act0_vn((w[2] + w[6] * x0a) + (w[10] * x1a));
+        const nstk_vn h1_2b = dew_point_surrogate_act0_vn((w[2] + w[6] * x0b) + (w[10] * x1b));
+        const nstk_vn h1_3a = dew_point_surrogate_act0_vn((w[3] + w[7] * x0a) + (w[11] * x1a));
+        const nstk_vn h1_3b = dew_point_surrogate_act0_vn((w[3] + w[7] * x0b) + (w[11] * x1b));
+        const nstk_vn h2_0a = dew_point_surrogate_act1_vn((w[12] + w[16] * h1_0a + w[24] * h1_2a) + (w[20] *
+            h1_1a + w[28] * h1_3a));
+        const nstk_vn h2_0b = dew_point_surrogate_act1_vn((w[12] + w[16] * h1_0b + w[24] * h1_2b) + (w[20] *
+            h1_1b + w[28] * h1_3b));
+        const nstk_vn h2_1a = dew_point_surrogate_act1_vn((w[13] + w[17] * h1_0a + w[25] * h1_2a) + (w[21] *
+            h1_1a + w[29] * h1_3a));
+        const nstk_vn h2_1b = dew_point_surrogate_act1_vn((w[13] + w[17] * h1_0b + w[25] * h1_2b) + (w[21] *
+            h1_1b + w[29] * h1_3b));
+        const nstk_vn h2_2a = dew_point_surrogate_act1_vn((w[14] + w[18] * h1_0a + w[26] * h1_2a) + (w[22] *
+            h1_1a + w[30] * h1_3a));
+        const nstk_vn h2_2b = dew_point_surrogate_act1_vn((w[14] + w[18] * h1_0b + w[26] * h1_2b) + (w[22] *
+            h1_1b + w[30] * h1_3b));
+        const nstk_vn h2_3a = dew_point_surrogate_act1_vn((w[15] + w[19] * h1_0a + w[27] * h1_2a) + (w[23] *
+            h1_1a + w[31] * h1_3a));
+        const nstk_vn h2_3b = dew_point_surrogate_act1_vn((w[15] + w[19] * h1_0b + w[27] * h1_2b) + (w[23] *
+            h1_1b + w[31] * h1_3b));
+        *y0a = (((w[32] * h2_0a) + (w[34] * h2_2a)) + ((w[33] * h2_1a) + (w[35] * h2_3a))) + w[36];
+        *y0b = (((w[32] * h2_0b) + (w[34] * h2_2b)) + ((w[33] * h2_1b) + (w[35] * h2_3b))) + w[36];
     }
 }
 
@@ -269,10 +284,11 @@ static inline void dew_point_surrogate_batch(size_t n, const float *t, const flo
 {
     size_t i = 0;
 #if defined(NSTK_LANES)
-    for (; i + NSTK_LANES <= n; i += NSTK_LANES) {
-        nstk_vn v;
-        dew_point_surrogate_core_vn(nstk_load_vn(t + i), nstk_load_vn(rh + i), &v);
+    for (; i + 2 * NSTK_LANES <= n; i += 2 * NSTK_LANES) {
+        nstk_vn v, v_2;
+        dew_point_surrogate_core_vn(nstk_load_vn(t + i), nstk_load_vn(rh + i), nstk_load_vn(t + i + NSTK_LANES), nstk_load_vn(rh + i + NSTK_LANES), &v, &v_2);
         nstk_store_vn(result + i, v);
+        nstk_store_vn(result + i + NSTK_LANES, v_2);
     }
 #endif
     for (; i < n; i++) {

