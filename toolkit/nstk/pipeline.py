@@ -95,6 +95,8 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
     program = surrogate.program
     if options.source != saved:
         program = _read(replace(options, outputs=options.outputs or _declared_outputs(program)))
+    if options.tolerance is None and program.tolerance is None:
+        options = replace(options, tolerance=surrogate.provenance.get("tolerance"))
     return _run(program, options, surrogate, progress)
 
 
@@ -344,7 +346,8 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
     pairs = (
         hashlib.sha256(options.pairs.read_bytes()).hexdigest() if options.pairs and options.pairs.is_file() else None
     )
-    weights = [n.params.tobytes().hex() for n in start.networks] if start else None
+    arrays = [*(n.params for n in start.networks), start.y_mean, start.y_std] if start else []
+    weights = [a.tobytes().hex() for a in arrays]
     origin = f"{program.file}:{program.line}"
     seen = visible_text(program.source, includes=options.include, cflags=options.cflags, origin=origin)
     tolerance = options.tolerance or program.tolerance
