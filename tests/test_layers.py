@@ -28,6 +28,7 @@ ROWS = (
     "verification",
     "fitting record",
     "pipeline doctor",
+    "console",
     "cli",
 )
 ROW = {module: number for number, row in enumerate(ROWS) for module in row.split()}

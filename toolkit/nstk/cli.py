@@ -3,12 +3,10 @@
 Results go to stdout, progress and messages to stderr. Heavy imports happen inside the verbs.
 """
 
-import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -16,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from nstk import __version__
+from nstk.console import progress_shown, show_part, show_reports
 from nstk.errors import NstkError, UsageError
 
 if TYPE_CHECKING:
     from nstk.options import BuildOptions
-    from nstk.pipeline import Built
 
 app = typer.Typer(
     name="nstk",
@@ -135,9 +133,9 @@ def build(
         changes = _given(context, options)
         builds = [replace(listed, **changes) for listed in read_config(Path("nstk.toml"))]
         _check_apart(builds)
-    with _progress() as progress:
+    with progress_shown() as progress:
         built = [run(options, progress) for options in builds]
-    _show(built, as_json, listed=source is None)
+    show_reports(built, as_json, listed=source is None)
     if not all(b.ok for b in built):
         raise typer.Exit(1)
 
@@ -185,9 +183,9 @@ def finetune(
         cflags=split_flags(cflags),
         include=tuple(include or ()),
     )
-    with _progress() as progress:
+    with progress_shown() as progress:
         built = run(surrogate, options, progress)
-    _show([built], as_json)
+    show_reports([built], as_json)
     if not built.ok:
         raise typer.Exit(1)
 
@@ -245,9 +243,9 @@ def verify(
         cflags=split_flags(cflags),
         include=tuple(include or ()),
     )
-    with _progress() as progress:
+    with progress_shown() as progress:
         record = run(surrogate, options, progress)
-    _show_part("verify", surrogate, record, as_json)
+    show_part("verify", record, as_json)
     if not record["ok"]:
         raise typer.Exit(1)
 
@@ -270,9 +268,9 @@ def bench(
     options = BuildOptions(
         source=path, function=named, seed=seed, cflags=split_flags(cflags), include=tuple(include or ())
     )
-    with _progress() as progress:
+    with progress_shown() as progress:
         record = run(surrogate, options, progress)
-    _show_part("bench", surrogate, record, as_json)
+    show_part("bench", record, as_json)
 
 
 @app.command()
@@ -325,47 +323,6 @@ def _check_apart(builds: "list[BuildOptions]") -> None:
         if folder in folders:
             raise UsageError(f"nstk.toml writes two surrogates to '{folder}'", "give one of them another 'out'")
         folders.add(folder)
-
-
-def _show(built: "list[Built]", as_json: bool, listed: bool = False) -> None:
-    """Print reports: one object, or a list under `builds` for nstk.toml."""
-    if as_json:
-        reports = [{**b.report, "folder": str(b.folder)} for b in built]
-        typer.echo(json.dumps({"builds": reports} if listed else reports[0]))
-        return
-    from rich.console import Console
-
-    from nstk.report import summary
-
-    console = Console()
-    for b in built:
-        if b.fresh:
-            console.print(summary(b.report, b.folder))
-        else:
-            console.print(f"{b.folder}: unchanged", highlight=False)
-
-
-def _show_part(key: str, folder: Path, record: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({key: record}))
-        return
-    from rich.console import Console
-
-    from nstk.report import part
-
-    Console().print(part(key, record))
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Show steps on stderr: a spinner on a terminal, a line each elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-
-        with Console(stderr=True).status("reading") as status:
-            yield lambda text: status.update(text)
-    else:
-        yield lambda text: print(text, file=sys.stderr, flush=True)
 
 
 class _Interrupt(BaseException):

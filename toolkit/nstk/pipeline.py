@@ -346,7 +346,7 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
     pairs = (
         hashlib.sha256(options.pairs.read_bytes()).hexdigest() if options.pairs and options.pairs.is_file() else None
     )
-    arrays = [*(n.params for n in start.networks), start.y_mean, start.y_std] if start else []
+    arrays: list[np.ndarray] = [*(n.params for n in start.networks), start.y_mean, start.y_std] if start else []
     weights = [a.tobytes().hex() for a in arrays]
     origin = f"{program.file}:{program.line}"
     seen = visible_text(program.source, includes=options.include, cflags=options.cflags, origin=origin)

@@ -1,0 +1,52 @@
+"""What the command line shows: results on stdout, progress on stderr."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nstk.pipeline import Built
+
+
+def show_reports(built: "list[Built]", as_json: bool, listed: bool = False) -> None:
+    """Print reports: one object, or a list under `builds` for nstk.toml."""
+    if as_json:
+        reports = [{**b.report, "folder": str(b.folder)} for b in built]
+        print(json.dumps({"builds": reports} if listed else reports[0]))
+        return
+    from rich.console import Console
+
+    from nstk.report import summary
+
+    console = Console()
+    for b in built:
+        if b.fresh:
+            console.print(summary(b.report, b.folder))
+        else:
+            console.print(f"{b.folder}: unchanged", highlight=False)
+
+
+def show_part(key: str, record: dict[str, Any], as_json: bool) -> None:
+    """Print the `verify` or `bench` part of a report: as JSON under its key, or as tables."""
+    if as_json:
+        print(json.dumps({key: record}))
+        return
+    from rich.console import Console
+
+    from nstk.report import part
+
+    Console().print(part(key, record))
+
+
+@contextlib.contextmanager
+def progress_shown() -> Iterator[Callable[[str], None]]:
+    """Show steps on stderr: a spinner on a terminal, a line each elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("reading") as status:
+            yield lambda text: status.update(text)
+    else:
+        yield lambda text: print(text, file=sys.stderr, flush=True)
