@@ -34,8 +34,9 @@ from networks import (
 
 from nstk.activation import RationalTanh
 from nstk.c_text import parse_float_literal
-from nstk.emission import STYLES, emit, header_constants, header_names
+from nstk.emission import emit, header_constants, header_names
 from nstk.folding import Folded, FoldedLayer, FoldedNetwork, fold
+from nstk.options import STYLES
 from nstk.program import CType, Program, read_program
 from nstk.sandbox import ProgramRunner
 

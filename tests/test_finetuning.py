@@ -13,9 +13,10 @@ from networks import inputs_program, random_surrogate, with_intervals
 from nstk import mlp
 from nstk.compilation import propose, random_parameters
 from nstk.errors import UsageError
-from nstk.finetuning import EFFORTS, Stage, race, race_stages, refit
+from nstk.finetuning import Stage, race, race_stages, refit
 from nstk.fitting import Goal, fit, fit_further, most_pairs, sample_data, split_pairs
 from nstk.mlp import adam
+from nstk.options import EFFORTS
 from nstk.program import Program
 from nstk.surrogate import Surrogate, mlp_forward
 from nstk.tolerance import Tolerance

@@ -9,10 +9,11 @@ from networks import inputs_program, random_surrogate, with_intervals
 from nstk import sampling
 from nstk.c_text import float_literal, parse_float_literal
 from nstk.constants import check_constants, read_constants
-from nstk.emission import STYLES, emit, header_names
+from nstk.emission import emit, header_names
 from nstk.errors import UsageError
 from nstk.fitting import sample_data
 from nstk.folding import fold
+from nstk.options import STYLES
 from nstk.program import Program
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate

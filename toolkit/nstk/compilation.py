@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk.errors import UsageError
+from nstk.options import INITS
 from nstk.program import Program
 from nstk.topology import Topology
-
-METHODS = ("random",)
 
 
 def propose(program: Program, topology: Topology, count: int, seed: int, method: str) -> NDArray[np.float64]:
@@ -21,7 +20,7 @@ def propose(program: Program, topology: Topology, count: int, seed: int, method:
         topology: Of the network that is asked for.
         count: Number of candidates.
         seed: Of the random draws.
-        method: One of `METHODS`.
+        method: One of `options.INITS`.
 
     Returns:
         `(count, P)`, float64.
@@ -29,8 +28,8 @@ def propose(program: Program, topology: Topology, count: int, seed: int, method:
     Raises:
         UsageError: The method is unknown.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown init '{method}'", f"choose one of {', '.join(METHODS)}")
+    if method not in INITS:
+        raise UsageError(f"unknown init '{method}'", f"choose one of {', '.join(INITS)}")
     return random_parameters(topology, count, seed)
 
 

@@ -19,8 +19,6 @@ from nstk.program import CType, Parameter, Program
 from nstk.resources import resource_dir
 from nstk.toolchain import render
 
-STYLES = ("speed", "size")
-
 
 @dataclass(frozen=True)
 class Names:
@@ -132,7 +130,8 @@ def _banner(program: Program, folded: Folded, style: str, errors: Mapping[str, s
         lines.append(f"network    {_widths(network)} -> {made} (sigmoid, linear output; {style} style)")
     for i in program.inputs:
         outside = "inputs outside are clamped" if folded.clamp else "not clamped: meaningless outside"
-        lines.append(f"domain     {i.name} in [{i.interval.lo:g}, {i.interval.hi:g}] ({outside})")
+        drawn = ", log-uniform" if i.interval.log else ""
+        lines.append(f"domain     {i.name} in [{i.interval.lo:.9g}, {i.interval.hi:.9g}]{drawn} ({outside})")
     for name, text in (errors or {}).items():
         lines.append(f"error      {name}: {text}")
     lines += ["", "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."]

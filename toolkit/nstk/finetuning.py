@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from nstk import mlp
 from nstk.errors import UsageError
+from nstk.options import OPTIMIZERS
 from nstk.topology import Topology
 
 Array = NDArray[np.float64]
-
-EFFORTS = ("quick", "normal", "high")
-OPTIMIZERS = ("lm", "adam")
 
 
 @dataclass(frozen=True)

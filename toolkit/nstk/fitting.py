@@ -5,7 +5,7 @@ points apart from the training pairs, and what misses the tolerance is refined: 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Data:
         y: `(N, O)` training outputs.
         x_valid: `(V, I)` validation inputs, drawn apart.
         y_valid: `(V, O)`.
-        checks: Points that judge a rung (training or validation pairs are not among them), `(C, I)`.
+        checks: Points that judge a rung, `(C, I)`; the validation pairs where the program cannot be run.
         original: Runs the program at other inputs; None when there are only pairs.
         checked: The original's outputs at `checks`, `(C, O)`.
     """
@@ -70,6 +70,7 @@ class Goal:
         optimizer: `lm` or `adam`.
         init: Method that proposes initial parameters.
         seed: Of every draw.
+        all_pairs: The last stage fits to all pairs there are, not to what its rung needs.
     """
 
     tolerance: Tolerance
@@ -79,6 +80,7 @@ class Goal:
     optimizer: str = "lm"
     init: str = "random"
     seed: int = 0
+    all_pairs: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +107,14 @@ class Fitted:
     """What fitting found.
 
     Attributes:
-        surrogate: The cheapest that meets the tolerance, else the closest.
+        surrogate: The cheapest that meets the tolerance; else, of all layouts' networks of least validation loss,
+            those with the least excess.
         rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output, ok.
         zero_shot_nrmse: The best start's error before fine-tuning, on validation pairs of the first rung tried.
         candidates: Starts that raced on each rung.
         train_nrmse: Per output, on the training pairs.
-        iterations: Optimizer steps allowed in the longest race, refinement included.
+        iterations: Optimizer steps allowed to one start in the longest race, without refinement.
+        samples: Training pairs the chosen networks were fitted to, without those that refinement added.
     """
 
     surrogate: Surrogate
@@ -119,6 +123,7 @@ class Fitted:
     candidates: int
     train_nrmse: list[float]
     iterations: int
+    samples: int
 
 
 def most_pairs(ladder: Sequence[tuple[int, ...]], effort: str, inputs: int) -> int:
@@ -189,6 +194,7 @@ class _Fitter:
         self.rungs: list[dict[str, Any]] = []
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
+        self.pairs: dict[Topology, int] = {}
 
     def climb(self) -> Fitted:
         """Try each rung until one meets the tolerance, and after that only what would be cheaper still."""
@@ -214,6 +220,7 @@ class _Fitter:
                 if _excess(layouts[-1]) <= _MARGIN:
                     cheapest = layouts[-1]
         chosen = cheapest or min(layouts, key=_excess)
+        self.rungs[layouts.index(chosen)]["chosen"] = True
         return self.fitted(tuple(c.network for c in chosen))
 
     def further(self, surrogate: Surrogate) -> Fitted:
@@ -229,6 +236,7 @@ class _Fitter:
             params, _ = race(topology, start, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
             layout.append(self.choose(topology, params[0], network.outputs, len(self.x)))
         self.record(layout)
+        self.rungs[-1]["chosen"] = True
         return self.fitted(tuple(c.network for c in layout))
 
     def best(self, hidden: tuple[int, ...], groups: Sequence[tuple[int, ...]]) -> list[Candidate]:
@@ -238,6 +246,8 @@ class _Fitter:
         columns = [o for group in groups for o in group]
         self.progress(f"fitting {topology}" + (f" x {len(groups)}" if len(groups) > 1 else ""))
         stages = race_stages(hidden, self.goal.effort, len(self.program.inputs))
+        if self.goal.all_pairs:
+            stages = (*stages[:-1], replace(stages[-1], pairs=len(self.x)))
         starts = propose(self.program, topology, stages[0].survivors, self.goal.seed, self.goal.init)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
@@ -245,8 +255,13 @@ class _Fitter:
         return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
 
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
-        """Assess finalists `(K, P)`, refine if asked or needed, and return the best."""
+        """Assess finalists `(K, P)`, refine if asked or needed, and return the best.
+
+        Attempt 0 selects, attempt 1 confirms the selected one on fresh points, later attempts refine.
+        """
         found = [self.assess(topology, p, outputs) for p in finalists]
+        if self.goal.optimizer == "adam":  # the paper's protocol has no refinement
+            return found[0]
         good = [c for c in found if c.excess <= _MARGIN]
         if good and self.goal.norm == "rms":
             chosen = min(good, key=lambda c: sum(c.nrmse))
@@ -333,6 +348,7 @@ class _Fitter:
     def note(self, topology: Topology, starts: Array, stages: Sequence[Stage], columns: Sequence[int]) -> None:
         """Remember what raced, and how good the best start was before fine-tuning."""
         self.starts = len(starts)
+        self.pairs[topology] = min(len(self.x), stages[-1].pairs)
         steps = sum(s.iterations for s in stages) if self.goal.optimizer == "lm" else 5000
         self.iterations = max(self.iterations, steps)
         if np.isnan(self.zero_shot):
@@ -350,6 +366,7 @@ class _Fitter:
                 "max_abs": [errors[o][0] for o in sorted(errors)],
                 "nrmse": [errors[o][1] for o in sorted(errors)],
                 "ok": _excess(layout) <= 1,
+                "chosen": False,
             }
         )
 
@@ -358,7 +375,8 @@ class _Fitter:
         surrogate = Surrogate(self.program, networks, self.mean, self.std, {})
         error = surrogate.predict(self.data.x) - self.data.y
         train = np.sqrt(np.mean(error**2, axis=0)) / self.unit
-        return Fitted(surrogate, self.rungs, self.zero_shot, self.starts, train.tolist(), self.iterations)
+        samples = max(self.pairs[n.topology] for n in networks)
+        return Fitted(surrogate, self.rungs, self.zero_shot, self.starts, train.tolist(), self.iterations, samples)
 
 
 def _excess(layout: Sequence[Candidate]) -> float:

@@ -85,7 +85,8 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
 
     Args:
         saved: Folder of the surrogate.
-        options: As for `build`; `source` is a C file, or the surrogate's folder to keep its program.
+        options: As for `build`; `source` is a C file, or the surrogate's folder to keep its program. Style, clamp and
+            sigmoid error stay the surrogate's.
         progress: Told each step as it begins.
 
     Raises:
@@ -97,7 +98,14 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
         program = _read(replace(options, outputs=options.outputs or _declared_outputs(program)))
     if options.tolerance is None and program.tolerance is None:
         options = replace(options, tolerance=surrogate.provenance.get("tolerance"))
-    return _run(program, options, surrogate, progress)
+    _keep(saved, options.out / program.name)
+    return _run(program, replace(options, **surrogate.provenance["emission"]), surrogate, progress)
+
+
+def _keep(saved: Path, folder: Path) -> None:
+    """Refuse to replace the surrogate that is being read: its report would be lost."""
+    if folder.resolve() == (saved if saved.is_dir() else saved.parent).resolve():
+        raise UsageError(f"'{folder}' is the surrogate itself", "choose another folder with --out")
 
 
 def export(saved: Path, options: BuildOptions) -> Path:
@@ -115,6 +123,7 @@ def export(saved: Path, options: BuildOptions) -> Path:
     surrogate = load_surrogate(saved)
     surrogate = with_provenance(surrogate, emission=_emission(options))
     folder = options.out / surrogate.program.name
+    _keep(saved, folder)
     check_writable(folder)
     header = emit(surrogate.program, _fold(surrogate), style=options.style)
     with replacing(folder) as scratch:
@@ -212,27 +221,31 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             runner = stack.enter_context(_runner(program, options))
             _check_program(runner, program, options.seed)
             original = runner.outputs
+            progress("loading torch")
             data = _sample(program, original, options)
         else:
             data, held_out = _split(program, options)
-        progress("loading torch")
         began = time.perf_counter()
         fitted = _fit(program, data, tolerance, options, start, progress)
         seconds = time.perf_counter() - began
         surrogate = with_provenance(fitted.surrogate, emission=_emission(options), tolerance=str(tolerance))
-        surrogate = with_provenance(surrogate, init=options.init, effort=options.effort, seed=options.seed)
+        init = "surrogate" if start is not None else options.init
+        surrogate = with_provenance(surrogate, init=init, effort=options.effort, seed=options.seed)
         folded = _fold(surrogate)
         header = emit(program, folded, style=options.style)
         progress("verifying")
         verified = verify_header(program, folded, header, original, tolerance, options.seed, held_out)
-        errors = {o["name"]: error_text(o) for o in verified.record["outputs"]}
-        header = emit(program, folded, style=options.style, errors=errors)
         if options.exhaustive and original is not None:
             _add_exhaustive(verified.record, program, header, original, tolerance, progress)
+        errors = {o["name"]: error_text(o) for o in verified.record["outputs"]}
+        verified_code = header.partition("*/")[2]
+        header = emit(program, folded, style=options.style, errors=errors)
+        if header.partition("*/")[2] != verified_code:
+            raise RuntimeError("the header's code changed with its banner")
         progress("timing")
         host = _time(program, header, header_names(program).base, options) if original is not None else None
         plots = plot_data(program, surrogate, folded, original, verified)
-    report = assemble_report(program, options, fitted, surrogate, folded, header, verified, host, seconds, len(data.x))
+    report = assemble_report(program, options, fitted, surrogate, folded, header, verified, host, seconds)
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
     _write(folder, report, header, surrogate, plots)
@@ -296,6 +309,7 @@ def _fit(
         options.optimizer,
         options.init,
         options.seed,
+        options.samples is not None or options.pairs is not None,
     )
     return fit(program, data, goal, progress) if start is None else fit_further(start, program, data, goal, progress)
 
@@ -328,6 +342,11 @@ def _add_exhaustive(
     found = check_exhaustively(program, header, original, tolerance, told)
     record["exhaustive"] = {"ok": all(o["ok"] for o in found), "outputs": found}
     record["ok"] = bool(record["ok"] and record["exhaustive"]["ok"])
+    for output, every in zip(record["outputs"], found, strict=True):  # what the tables and the banner state
+        output["n"] += every["n"]
+        output["ok"] = bool(output["ok"] and every["ok"])
+        if every["max_abs"] > output["max_abs"]:
+            output |= {key: every[key] for key in ("max_abs", "worst_input", "worst_expected", "worst_got")}
 
 
 def _write(folder: Path, report: dict[str, Any], header: str, surrogate: Surrogate, plots: "PlotData") -> None:

@@ -28,7 +28,9 @@ def header_file(program: Program) -> str:
 def error_text(output: dict[str, Any]) -> str:
     """Return one output's measured error for the banner."""
     largest, below = number(output["max_abs"], up=True), number(output["p99_abs"], up=True)
-    text = f"at most {largest} at {output['n']} points, 99 % below {below}"
+    points = "points" if "certificate" in output else "held-out pairs"
+    text = f"at most {largest} at {output['n']} {points}"
+    text += f", 99 % below {below}" if output["n"] >= 1000 else ""
     if certificate := output.get("certificate"):
         bound = number(certificate["max_abs"], up=True)
         text += f"; 99.9 % sure: at most 0.01 % of the domain above {bound}"
@@ -45,7 +47,6 @@ def assemble_report(
     verified: Verified,
     host: dict[str, Any] | None,
     seconds: float,
-    samples: int,
 ) -> dict[str, Any]:
     """Put together the report of a build.
 
@@ -59,7 +60,6 @@ def assemble_report(
         verified: What verification found.
         host: Timing on this CPU; None if the original was not run.
         seconds: Fitting took.
-        samples: Training pairs at hand.
 
     Returns:
         A report as the `report.json` schema has it; `build` holds what else decides the result.
@@ -80,7 +80,7 @@ def assemble_report(
             "outputs": [{"name": o.name, "ctype": o.ctype.name} for o in program.outputs],
         },
         "init": {
-            "method": options.init,
+            "method": surrogate.provenance["init"],
             "candidates": fitted.candidates,
             "zero_shot_nrmse": fitted.zero_shot_nrmse,
         },
@@ -88,7 +88,7 @@ def assemble_report(
             "optimizer": options.optimizer,
             "iterations": fitted.iterations,
             "seconds": round(seconds, 3),
-            "samples": samples,
+            "samples": fitted.samples,
             "train_nrmse": fitted.train_nrmse,
         },
         "networks": [
@@ -116,7 +116,7 @@ def assemble_report(
             "seed": options.seed,
             "effort": options.effort,
             "norm": options.norm,
-            "samples": samples,
+            "samples": fitted.samples,
         },
     }
 
@@ -131,8 +131,8 @@ def plot_data(
     lo, hi = sampling.corners(inputs).min(0), sampling.corners(inputs).max(0)
     steps = np.linspace(0, 1, 129)[:, None]
     log = np.array([i.interval.log for i in inputs])
-    safe = np.where(log, lo, 1.0)
-    axes = np.where(log, safe * (hi / safe) ** steps, lo + (hi - lo) * steps)  # (G, I)
+    low, high = np.where(log, lo, 1.0), np.where(log, hi, 1.0)
+    axes = np.where(log, low * (high / low) ** steps, lo + (hi - lo) * steps)  # (G, I)
     middle = sampling.snap(inputs, axes[64:65])
     slices = np.repeat(np.repeat(middle[None], len(steps), 1), len(inputs), 0)  # (I, G, I)
     for i in range(len(inputs)):

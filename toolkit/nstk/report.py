@@ -125,7 +125,7 @@ def function_name(report: Mapping[str, Any]) -> str:
 
 def header_name(report: Mapping[str, Any]) -> str:
     """Return the emitted header's file name."""
-    return f"{function_name(report)}_surrogate.h"
+    return str(report.get("header", {}).get("file") or f"{function_name(report)}_surrogate.h")
 
 
 def facts(report: Mapping[str, Any]) -> TextTable:
@@ -155,7 +155,8 @@ def rungs(report: Mapping[str, Any]) -> TextTable:
     for rung in report.get("rungs", ()):
         largest = ", ".join(number(v, up=True) for v in per_output(rung.get("max_abs")))
         nrmse = ", ".join(number(v) for v in per_output(rung.get("nrmse")))
-        rows.append((rung["topology"], largest, nrmse, "yes" if rung["topology"] in chosen else ""))
+        mark = "yes" if rung.get("chosen", rung["topology"] in chosen) else ""
+        rows.append((rung["topology"], largest, nrmse, mark))
     return TextTable("Topologies tried", ("topology", "largest error", "nrmse", "chosen"), tuple(rows))
 
 
@@ -270,9 +271,10 @@ def measuring_conditions(report: Mapping[str, Any]) -> str:
 
 
 def verdict_words(report: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the verdict's word, `Worth using` or `Not worth using`, and its sentence."""
+    """Return the verdict in two to four words, and its sentence."""
     verdict = report["verdict"]
-    return ("Worth using" if verdict["use"] else "Not worth using"), str(verdict.get("reason", ""))
+    word = "Worth using in batches" if verdict.get("batches_only") else "Worth using"
+    return (word if verdict["use"] else "Not worth using"), str(verdict.get("reason", ""))
 
 
 def per_target(report: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Input points inside a program's domain: draws, Sobol points, corners and edges.
 
-Every function returns (N, I) float64 whose values the C function can receive exactly: float32 numbers for `float` and
-`double` inputs (a surrogate computes in float), whole numbers for integer ones, all inside the closed intervals.
+Every function returns (N, I) float64 whose values the C function can receive exactly: float32 numbers for `float`
+inputs, any number for `double` ones (that the surrogate rounds them is part of its error), whole numbers for integer
+ones, all inside the closed intervals.
 Equal arguments give equal points; functions given one seed are independent of each other.
 """
 
@@ -80,16 +81,16 @@ def edges(inputs: Sequence[Input], n: int, seed: int) -> Array:
 
 
 def snap(inputs: Sequence[Input], x: Array) -> Array:
-    """Return x (N, I) clipped to the domain, rounded to whole numbers or float32; NaN stays NaN.
+    """Return x (N, I) clipped to the domain and rounded to what each input's type can hold; NaN stays NaN.
 
     Raises:
         UsageError: An interval holds no number that the input's type can take.
     """
     lo, hi = _ends(inputs)
-    whole = np.array([column.ctype.kind == "int" for column in inputs])
+    kinds = np.array([column.ctype.kind for column in inputs])
     x = np.clip(x, lo, hi)
-    single = x.astype(np.float32).astype(np.float64)
-    return np.clip(np.where(whole, np.rint(x), single), lo, hi)
+    single = np.where(kinds == "float", x.astype(np.float32).astype(np.float64), x)
+    return np.clip(np.where(kinds == "int", np.rint(x), single), lo, hi)
 
 
 def sobol_unit(dimensions: int, n: int, seed: int) -> Array:
@@ -145,6 +146,8 @@ def _ends(inputs: Sequence[Input]) -> tuple[Array, Array]:
         if column.ctype.kind == "int":
             lo[i] = max(math.ceil(interval.lo), column.ctype.lo)
             hi[i] = min(math.floor(interval.hi), column.ctype.hi)
+        elif column.ctype.kind == "double":
+            lo[i], hi[i] = interval.lo, interval.hi
         else:
             low, high = np.float32(interval.lo), np.float32(interval.hi)
             # float(): numpy would compare a float32 with a Python float in float32

@@ -23,7 +23,7 @@ class Tolerance:
     relative: bool
 
     def __str__(self) -> str:
-        return f"{self.value:g}{'%' if self.relative else ''}"
+        return f"{self.value:.15g}{'%' if self.relative else ''}"
 
     def absolute(self, outputs: NDArray[np.float64]) -> float:
         """Return the bound in output units, given values `(N,)` of the original."""

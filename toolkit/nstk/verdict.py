@@ -10,7 +10,7 @@ WORTHWHILE = 1.1
 
 
 def judge_use(outputs: Sequence[Mapping[str, Any]], sound: bool, host: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return `use`, `reason` and `per_target`.
+    """Return `use`, `reason`, `per_target` and, where the host was timed, `batches_only`.
 
     Args:
         outputs: Verification's record of each output.
@@ -32,7 +32,8 @@ def judge_use(outputs: Sequence[Mapping[str, Any]], sound: bool, host: Mapping[s
             False, "The tolerance is met, but the original was not run, so nobody knows if this is faster.", {}
         )
     faster, sentence = _host(host)
-    return _verdict(faster, f"Within tolerance. {sentence}", {"host": f"Within tolerance. {sentence}"})
+    verdict = _verdict(faster, f"Within tolerance. {sentence}", {"host": f"Within tolerance. {sentence}"})
+    return verdict | {"batches_only": faster and float(host["speedup"]) <= WORTHWHILE}
 
 
 def _verdict(use: bool, reason: str, per_target: dict[str, str]) -> dict[str, Any]:

@@ -45,11 +45,6 @@ class Comparison:
         """Absolute errors `(N, O)`."""
         return np.asarray(np.abs(self.got - self.expected))
 
-    @property
-    def span(self) -> Array:
-        """Range max - min of each output of the original, `(O,)`."""
-        return np.asarray(np.ptp(self.expected, axis=0))
-
     def joined(self, other: "Comparison") -> "Comparison":
         """Return both sets of points as one."""
         return Comparison(
@@ -132,7 +127,8 @@ def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -
     )
     if folded.clamp:
         middle = x.mean(0)
-        x = np.concatenate([x, (middle + 3 * (x[-512:] - middle)).astype(np.float32).astype(np.float64)])
+        x = np.concatenate([x, (middle + 3 * (x[-512:] - middle))])
+    x = x.astype(np.float32).astype(np.float64)
     expected, bound = folded.evaluate(x)
     base = header_names(program).base
     nan = np.where(np.eye(len(inputs), dtype=bool), np.nan, x[-1])  # (I, I): each input NaN once,
@@ -151,7 +147,7 @@ def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -
             got, silent = runner.run(x), runner.run(nan)
         difference = np.abs(got - expected)
         difference = np.where(np.isnan(difference), np.inf, difference)
-        share = difference / bound
+        share = np.where(difference > 0, difference / np.maximum(bound, 1e-300), 0.0)  # a constant has no bound
         row, column = np.unravel_index(np.argmax(share), share.shape)
         worst["forms"].append(label)
         worst["ok"] = bool(worst["ok"] and share[row, column] <= 1 and np.isnan(silent).all())
@@ -265,9 +261,9 @@ def check_exhaustible(program: Program) -> None:
     """Check that a program's inputs can all be tried.
 
     Raises:
-        UsageError: The program has not exactly one input of a floating type.
+        UsageError: The program has not exactly one input, of type float.
     """
-    if len(program.inputs) != 1 or program.inputs[0].ctype.kind == "int":
+    if len(program.inputs) != 1 or program.inputs[0].ctype.kind != "float":
         raise UsageError("--exhaustive needs a program with exactly one float input", "leave it out: the draws remain")
 
 
@@ -284,17 +280,19 @@ def check_exhaustively(
         progress: Told the share that is done.
 
     Returns:
-        One record per output: `name`, `n` inputs, `max_abs`, `worst_input`, `tolerance`, `ok`.
+        One record per output: `name`, `n` inputs, `max_abs`, `worst_input`, `worst_expected`, `worst_got`,
+        `tolerance`, `ok`.
 
     Raises:
-        UsageError: The program has not exactly one input of a floating type.
+        UsageError: The program has not exactly one input, of type float.
     """
     check_exhaustible(program)
     ends = sampling.corners(program.inputs).astype(np.float32).view(np.int32).ravel().astype(np.int64)
     first, last = (int(b) if b >= 0 else -(int(b) + 2**31) for b in ends)  # indices among all floats, 0 for zero
     block = 2**20
     count = len(program.outputs)
-    worst, where = np.full(count, -1.0), np.zeros(count)
+    worst = np.full(count, -1.0)
+    where, expected, got = np.zeros((3, count))
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     with ProgramRunner(program, header=header, callee=header_names(program).base) as runner:
         for start in range(first, last + 1, block):
@@ -305,6 +303,8 @@ def check_exhaustively(
             rows = error.argmax(0)
             larger = error.max(0) > worst
             where = np.where(larger, part.x[rows, 0], where)
+            expected = np.where(larger, part.expected[rows, range(count)], expected)
+            got = np.where(larger, part.got[rows, range(count)], got)
             worst = np.maximum(worst, error.max(0))
             low, high = np.minimum(low, part.expected.min(0)), np.maximum(high, part.expected.max(0))
             progress((start - first) / (last + 1 - first))
@@ -315,6 +315,8 @@ def check_exhaustively(
             "n": last + 1 - first,
             "max_abs": float(worst[o]),
             "worst_input": [float(where[o])],
+            "worst_expected": float(expected[o]),
+            "worst_got": float(got[o]),
             "tolerance": allowed[o],
             "ok": bool(worst[o] <= allowed[o]),
         }
