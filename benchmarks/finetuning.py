@@ -71,7 +71,7 @@ def sample(task: Task, seed: int) -> Problem:
 
 
 #: Heats of one race: networks, pairs, Levenberg-Marquardt steps. Tuned on these programs as the peers' settings were.
-RACE = ((8, 512, 20), (2, PAIRS, 60), (1, PAIRS, 120))
+RACE = ((8, 256, 20), (2, PAIRS, 60), (1, PAIRS, 120))
 STEPS = 20  # between two looks at the test error
 
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--programs", nargs="+", default=[task.name for task in TASKS])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--limit", type=float, default=60.0, help="CPU seconds after which a run is stopped")
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()

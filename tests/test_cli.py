@@ -265,7 +265,7 @@ def test_export_verify_and_bench(nstk: Nstk, saved: Path, tmp_path: Path) -> Non
     assert (ran.code, ran.json.keys()) == (0, {"bench"})
     assert ran.json["bench"]["host"].keys() >= HOST
     assert nstk("export", saved, "--out", "again", "--json").json == {"folder": "again/curve"}
-    assert nstk("export", "again/curve", "--out", "again").code == 0  # in place
+    assert nstk("export", "again/curve", "--out", "again").code == 2  # would replace what it reads
     for name in ("curve_surrogate.h", "surrogate.json"):
         assert (tmp_path / "again/curve" / name).exists()
 

@@ -120,7 +120,7 @@ def _fit(degrees: tuple[int, int], limit: float, clamp: bool) -> RationalTanh:
     approximation = np.abs(exact - np.tanh(dense.astype(np.float64)))
     if clamp:
         approximation = np.append(approximation, abs(exact[-1] - 1))
-    # Rounding is noise that no grid covers: take its worst as if it met the approximation's worst.
+    # Rounding is noise that no grid covers: take its worst, and a quarter more, as if it met the approximation's worst.
     rounding = np.abs(gain * result.evaluate(dense).astype(np.float64) - exact)
-    error = float(approximation.max() + rounding.max()) / 2
+    error = float(approximation.max() + 1.25 * rounding.max()) / 2
     return RationalTanh(result.numerator, result.denominator, gain, result.limit, clamp, error)
