@@ -55,7 +55,7 @@ def inference(result: dict[str, Any]) -> str:
 def finetuning(result: dict[str, Any]) -> str:
     """Render `finetuning.json`: median CPU seconds to the target error; `>` where the median run was stopped."""
     limit = result["settings"]["limit_s"]
-    methods = list(dict.fromkeys(run["method"] for run in result["runs"]))
+    methods = sorted(dict.fromkeys(run["method"] for run in result["runs"]), key=lambda method: method != "nstk")
 
     def cell(row: dict[str, Any], method: str) -> str:
         if method not in row:
