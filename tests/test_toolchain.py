@@ -9,7 +9,8 @@ from cffi import FFI
 
 from nstk import toolchain
 from nstk.errors import ToolError
-from nstk.toolchain import build, cpu_name, find_compiler, render
+from nstk.resources import render
+from nstk.toolchain import build, cpu_name, find_compiler
 
 TWICE = "float twice(float a) { return 2 * a; }\n"
 

@@ -16,8 +16,7 @@ from nstk.c_text import comment_text, float_literal, legal_name
 from nstk.expressions import FLOAT, V4, VN, Form, core_lines
 from nstk.folding import Folded, FoldedNetwork
 from nstk.program import CType, Parameter, Program
-from nstk.resources import resource_dir
-from nstk.toolchain import render
+from nstk.resources import render, resource_dir
 
 
 @dataclass(frozen=True)

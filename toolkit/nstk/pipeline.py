@@ -28,7 +28,7 @@ from nstk.program import Program, read_program
 from nstk.record import assemble_report, error_text, header_file, plot_data
 from nstk.report import write_json
 from nstk.sandbox import ProgramRunner
-from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, with_provenance
+from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, surrogate_folder, with_provenance
 from nstk.timing import time_host
 from nstk.tolerance import Tolerance, parse_tolerance
 from nstk.toolchain import visible_text
@@ -96,15 +96,16 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
     program = surrogate.program
     if options.source != saved:
         program = _read(replace(options, outputs=options.outputs or _declared_outputs(program)))
+    made = _made_with(saved, surrogate)
     if options.tolerance is None and program.tolerance is None:
-        options = replace(options, tolerance=surrogate.provenance.get("tolerance"))
+        options = replace(options, tolerance=made.tolerance)
     _keep(saved, options.out / program.name)
-    return _run(program, replace(options, **surrogate.provenance["emission"]), surrogate, progress)
+    return _run(program, replace(options, **_emission(made)), surrogate, progress)
 
 
 def _keep(saved: Path, folder: Path) -> None:
     """Refuse to replace the surrogate that is being read: its report would be lost."""
-    if folder.resolve() == (saved if saved.is_dir() else saved.parent).resolve():
+    if folder.resolve() == surrogate_folder(saved).resolve():
         raise UsageError(f"'{folder}' is the surrogate itself", "choose another folder with --out")
 
 
@@ -178,23 +179,29 @@ def _read(options: BuildOptions) -> Program:
 def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]:
     """Load surrogate, original (over the surrogate's domain; its name may be another) and header."""
     surrogate = load_surrogate(saved)
-    program, made = surrogate.program, surrogate.provenance
-    try:
-        emission = {key: made["emission"][key] for key in ("style", "clamp", "sigmoid_error")}
-        BuildOptions(saved, tolerance=made.get("tolerance"), **emission)
-    except (KeyError, TypeError, OverflowError, UsageError) as error:
-        raise UsageError(f"{saved}: damaged surrogate (provenance: {error})", "build it anew") from None
+    program = surrogate.program
+    _made_with(saved, surrogate)
     if options.source != saved:
         function = options.function or program.name
         read = read_program(options.source, function, outputs=options.outputs or _declared_outputs(program))
         if (read.parameters, read.returns) != (program.parameters, program.returns):
             raise UsageError(f"{read.name} in {read.file} has another signature than the surrogate", "build it anew")
         program = replace(read, inputs=program.inputs)
-    file = (saved.parent if saved.is_file() else saved) / header_file(surrogate.program)
+    file = surrogate_folder(saved) / header_file(surrogate.program)
     try:
         return surrogate, program, file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read '{file}': {error}", "nstk export writes it anew") from None
+
+
+def _made_with(saved: Path, surrogate: Surrogate) -> BuildOptions:
+    """Return the options a saved surrogate's provenance tells: tolerance, style, clamp and sigmoid error."""
+    made = surrogate.provenance
+    try:
+        emission = {key: made["emission"][key] for key in ("style", "clamp", "sigmoid_error")}
+        return BuildOptions(saved, tolerance=made.get("tolerance"), **emission)
+    except (KeyError, TypeError, OverflowError, UsageError) as error:
+        raise UsageError(f"{saved}: damaged surrogate (provenance: {error})", "build it anew") from None
 
 
 def _declared_outputs(program: Program) -> tuple[str, ...] | None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from nstk import report as words
@@ -20,7 +19,7 @@ from nstk.report_plots import (
     draw_rungs,
     draw_slice,
 )
-from nstk.resources import resource_dir
+from nstk.resources import render
 
 __all__ = ["PlotData", "render_page"]
 
@@ -55,14 +54,6 @@ def render_page(report: Mapping[str, Any], plots: PlotData) -> str:
         report: The report as in `report.json`.
         plots: The arrays behind the plots.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resource_dir("codegen_templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     judged = "verdict" in report
     sections = (
         Section("What this is", tables=(words.facts(report),)),
@@ -73,7 +64,8 @@ def render_page(report: Mapping[str, Any], plots: PlotData) -> str:
         _rungs(report),
         Section("Provenance", tables=(_provenance(report),)),
     )
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         name=words.function_name(report),
         headline=words.headline(report),
         use=judged and report["verdict"]["use"],

@@ -130,13 +130,18 @@ def save_surrogate(surrogate: Surrogate, folder: Path) -> None:
     (folder / "surrogate.json").write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
+def surrogate_folder(path: Path) -> Path:
+    """Return the folder of a surrogate named by that folder or by a file in it."""
+    return path.parent if path.is_file() else path
+
+
 def load_surrogate(path: Path) -> Surrogate:
     """Load a surrogate from its folder, or from either of its two files.
 
     Raises:
         UsageError: A file is missing, damaged or of another format.
     """
-    folder = path.parent if path.is_file() else path
+    folder = surrogate_folder(path)
     hint = "name a folder that this version's nstk build wrote: it holds surrogate.json and surrogate.safetensors"
     try:
         record = json.loads((folder / "surrogate.json").read_text())

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from nstk.errors import MisbehaviorError
 from nstk.program import Parameter, Program
-from nstk.resources import resource_dir
-from nstk.toolchain import build, cpu_name, find_compiler, render
+from nstk.resources import render, resource_dir
+from nstk.toolchain import build, cpu_name, find_compiler
 from nstk.wrapper import FORMS
 
 Array = NDArray[np.float64]

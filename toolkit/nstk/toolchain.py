@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nstk.errors import ToolError
-from nstk.resources import resource_dir
 
 #: Seconds one compiler run may take.
 COMPILE_SECONDS = 60.0
@@ -253,18 +252,3 @@ def cpu_name() -> str:
         if found.stdout.strip():
             return found.stdout.strip()
     return platform.processor() or platform.machine()
-
-
-def render(template: str, **holes: object) -> str:
-    """Return the C text of `codegen_templates/<template>` with its holes filled; every hole must be given."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 50 ms that --help need not pay
-
-    environment = Environment(
-        loader=FileSystemLoader(resource_dir("codegen_templates")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template(template).render(**holes)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nstk.errors import UsageError
 from nstk.program import Parameter, Program
-from nstk.toolchain import render
+from nstk.resources import render
 
 #: How a callee takes its arguments; the value is the suffix of the surrogate's function.
 FORMS = {"drop-in": "_surrogate", "float": "_surrogate_f", "batch": "_surrogate_batch"}
