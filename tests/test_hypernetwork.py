@@ -1,0 +1,282 @@
+"""CompNet: tokens, what it reads and writes, and its files."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
+
+from nstk.errors import UsageError
+from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
+from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
+from nstk.hypernetwork.modeling import CompNet, value_features
+from nstk.hypernetwork.tokenization import (
+    ProgramTokenizer,
+    build_tokenizer,
+    normalize_text,
+    parse_number,
+    train_word_pieces,
+)
+from nstk.mlp import forward
+
+TEXT = """
+#include <math.h>
+#define GAIN 2.5f /* a comment */
+static float half(float x) { return 0.5f * x; } // another
+float bend(float x, const double scale)
+{
+    float y = sinf(scale) * M_PI, result = 0x10;
+    for (int i = 0; i < 3; i++)
+        y += half(x) + GAIN;
+    return y > 1e3 ? result : y;
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def tiny(**changes) -> CompNet:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 16, "intermediate_size": 32, "trunk_width": 24, "trunk_blocks": 2, "candidates": 2}
+    return CompNet(CompNetConfig(**{**shape, **changes})).eval()
+
+
+def batch(size: int = 3, tokens: int = 12) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    present = torch.ones(size, 9)
+    present[1, 2:] = 0
+    ids = torch.randint(5, 240, (size, tokens), generator=generator)
+    ids[:, 3] = 7  # the first argument
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones(size, tokens, dtype=torch.long),
+        "values": torch.randn(size, tokens, generator=generator),
+        "centre": torch.randn(size, 9, generator=generator),
+        "half_width": torch.rand(size, 9, generator=generator) + 0.1,
+        "present": present,
+        "probes": torch.randn(size, 256, generator=generator),
+    }
+
+
+def test_names_are_normalized_and_literals_carry_values():
+    words, values = normalize_text(TEXT, "bend")
+    text = " ".join(words)
+    assert text.startswith("# define var0 num float fun0 ( float var1 ) { return num * var1 ; } float self (")
+    assert "float self ( float arg0 , float arg1 ) { float var2 = sin ( arg1 ) * num , var3 = num ;" in text
+    assert "var2 += fun0 ( arg0 ) + var0" in text
+    np.testing.assert_allclose([v for v in values if v], [2.5, 0.5, np.pi, 16, 3, 1e3])
+    assert len(words) == len(values)
+
+
+def test_renaming_changes_nothing():
+    renamed = TEXT.replace("scale", "zz").replace("half", "fabric").replace("GAIN", "K_0").replace(" y ", " sum_ ")
+    assert normalize_text(renamed.replace("y +=", "sum_ +=").replace(": y;", ": sum_;"), "bend") == normalize_text(
+        TEXT, "bend"
+    )
+    swapped = "float f(float a, float b) { return a - b; }"
+    assert normalize_text(swapped, "f") != normalize_text(swapped.replace("a - b", "b - a"), "f")
+
+
+def test_own_functions_hide_library_names():
+    words, _ = normalize_text("float round(float x) { return x; } float f(float x) { return round(x) + log(x); }", "f")
+    assert "fun0 ( arg0 ) + log ( arg0 )" in " ".join(words)
+
+
+def test_array_arguments_stand_at_their_first_input():
+    words, _ = normalize_text("float f(const float a[3], float b) { return a[1] + b; }", "f", {"a": 0, "b": 3})
+    assert "arg0 [ num ] + arg3" in " ".join(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("1.5f", 1.5), (".5", 0.5), ("010", 8), ("0x1p-2", 0.25), ("0xFFu", 255), ("2e3L", 2000), ("'a'", 97),
+     ("1e999", 3.4e38), ("09", 0.0)],
+)  # fmt: skip
+def test_numbers(text, value):
+    assert parse_number(text) == pytest.approx(value)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_encoded(text):
+    encoded = ProgramTokenizer(TOKENIZER).encode(text, "f")
+    assert encoded.ids[0] == 2
+    assert len(encoded.ids) == len(encoded.values) <= 512
+    assert np.isfinite(encoded.values).all()
+
+
+TOKENIZER = build_tokenizer()
+
+
+def test_vocabulary_fits_the_defaults():
+    config = CompNetConfig()
+    assert len(TOKENIZER) == config.vocab_size
+    assert TOKENIZER.convert_tokens_to_ids("arg0") == config.first_argument
+    assert TOKENIZER.pad_token_id == config.pad_token_id
+    encoded = ProgramTokenizer(TOKENIZER).encode(TEXT, "bend")
+    assert TOKENIZER(" ".join(normalize_text(TEXT, "bend")[0]))["input_ids"] == encoded.ids.tolist()
+    assert TOKENIZER.unk_token_id not in encoded.ids
+
+
+def test_long_programs_keep_their_end():
+    text = "float f(float x) {" + "x += 1.0f;" * 300 + "return -x; }"
+    encoded = ProgramTokenizer(TOKENIZER).encode(text, "f")
+    assert len(encoded.ids) == 512
+    assert TOKENIZER.convert_ids_to_tokens(encoded.ids[[0, -1]].tolist()) == ["[CLS]", "}"]
+
+
+def test_shapes_and_absent_inputs():
+    model = tiny()
+    out = model(**batch())
+    assert [tuple(p.shape) for p in out.parameters] == [(3, 2, 65), (3, 2, 161), (3, 2, 449)]
+    assert out.probes.shape == (3, 256)
+    assert out.location.shape == (3, 2)
+    x = torch.rand(20, 9) * 2 - 1
+    other = x.clone()
+    other[:, 2:] = 0.3
+    for topology, parameters in zip(model.topologies, out.parameters, strict=True):
+        same = torch.isclose(forward(topology, parameters[1], x), forward(topology, parameters[1], other))
+        assert same.all()
+        assert not torch.isclose(forward(topology, parameters[0], x), forward(topology, parameters[0], other)).all()
+
+
+def test_every_input_counts():
+    model = tiny()
+    given = batch()
+    before = model(**given).parameters[0]
+    for key in ("input_ids", "values", "centre", "half_width", "probes"):
+        changed = dict(given)
+        changed[key] = given[key].flip(0) if key == "input_ids" else given[key] + 0.5
+        assert not torch.equal(model(**changed).parameters[0], before), key
+
+
+def test_masked_probes_do_not_count():
+    model = tiny()
+    given = batch()
+    mask = torch.ones(3, 256)
+    mask[:, 100:] = 0
+    other = given["probes"].clone()
+    other[:, 100:] += 7
+    first = model(**given, probe_mask=mask).parameters[0]
+    assert torch.equal(first, model(**{**given, "probes": other}, probe_mask=mask).parameters[0])
+    nothing = model(**given, probe_mask=torch.zeros(3, 256)).parameters[0]
+    torch.testing.assert_close(nothing, model(**{**given, "probes": None}).parameters[0])
+
+
+def test_probes_alone_and_padding():
+    model = tiny()
+    given = batch()
+    alone = {key: given[key] for key in ("probes", "present")}
+    assert model(**alone).probes is None
+    padded = dict(given)
+    for key in ("input_ids", "values", "attention_mask"):
+        padded[key] = torch.cat([given[key], torch.zeros(3, 5, dtype=given[key].dtype)], 1)
+    torch.testing.assert_close(model(**padded).parameters[0], model(**given).parameters[0])
+
+
+@pytest.mark.parametrize("off", ["use_text", "use_values", "use_domain", "use_probes", "predicts_scale"])
+def test_parts_can_be_off(off):
+    out = tiny(**{off: False})(**batch())
+    assert [p.shape[2] for p in out.parameters] == [65, 161, 449]
+
+
+def test_paper_configuration():
+    model = CompNet(CompNetConfig(**PRESETS["compnet-paper"]))
+    assert [str(t) for t in model.topologies] == ["9-4-4-1"]
+    assert sum(p.numel() for p in model.heads.parameters()) == 129 * 65
+    given = batch()
+    out = model(given["input_ids"], given["attention_mask"])
+    assert out.parameters[0].shape == (3, 1, 65)
+    pieces = train_word_pieces([TEXT] * 3, 200)
+    encoded = ProgramTokenizer(pieces, normalized=False).encode(TEXT, "bend")
+    assert pieces.convert_ids_to_tokens(encoded.ids[[0, -1]].tolist()) == ["[CLS]", "[SEP]"]
+    assert "comment" not in pieces.decode(encoded.ids)
+
+
+def test_value_features_tell_values_apart():
+    values = torch.tensor([0.0, 0.5, -0.5, 0.51, 5.0, 1e30, -3.4e38])
+    features = value_features(values)
+    assert features.isfinite().all()
+    assert torch.cdist(features, features).add(torch.eye(7)).min() > 1e-2
+
+
+def test_starts_as_random_initialization():
+    parameters = tiny(candidates=64).heads[0].bias.view(64, 65)
+    assert 0.25 < parameters[:, :36].abs().max() <= 1 / 3
+    assert 0.4 < parameters[:, 40:60].abs().max() <= 0.5
+
+
+def test_checkpoint_round_trip(tmp_path):
+    model = tiny()
+    save_checkpoint(model, ProgramTokenizer(TOKENIZER), tmp_path / "a")
+    loaded, tokenizer = load_checkpoint(tmp_path / "a")
+    assert model.state_dict().keys() == loaded.state_dict().keys()
+    assert all(torch.equal(t, loaded.state_dict()[name]) for name, t in model.state_dict().items())
+    assert loaded.config.to_dict() == AutoConfig.from_pretrained(tmp_path / "a").to_dict()
+    assert isinstance(AutoModel.from_pretrained(tmp_path / "a"), CompNet)
+    assert (
+        AutoTokenizer.from_pretrained(tmp_path / "a")("arg0 + num")["input_ids"] == TOKENIZER("arg0 + num")["input_ids"]
+    )
+    assert tokenizer.encode(TEXT, "bend").ids.tolist() == ProgramTokenizer(TOKENIZER).encode(TEXT, "bend").ids.tolist()
+    save_checkpoint(loaded, tokenizer, tmp_path / "b")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    given = batch()
+    assert torch.equal(model(**given).parameters[2], loaded(**given).parameters[2])
+    save_checkpoint(model, tokenizer, tmp_path / "half", torch.float16)
+    half, _ = load_checkpoint(tmp_path / "half")
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half(**given).parameters[0], model(**given).parameters[0], rtol=0.02, atol=0.02)
+
+
+def _damage(folder, case):
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    record = json.loads(config.read_text())
+    if case == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif case == "garbage":
+        weights.write_bytes(b"\x80\x04pickle" * 50)
+    elif case == "no weights":
+        weights.rename(folder / "pytorch_model.bin")
+    elif case == "foreign":
+        config.write_text(json.dumps({**record, "model_type": "bert"}))
+    elif case == "no json":
+        config.write_text("{")
+    elif case == "other shape":
+        config.write_text(json.dumps({**record, "trunk_width": 32}))
+    elif case == "other parts":
+        config.write_text(json.dumps({**record, "trunk_blocks": 3}))
+    elif case == "no tokenizer":
+        (folder / "tokenizer.json").unlink()
+    elif case == "empty":
+        for file in folder.iterdir():
+            file.unlink()
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["cut", "garbage", "no weights", "foreign", "no json", "other shape", "other parts", "no tokenizer", "empty"],
+)
+def test_damaged_or_foreign_checkpoints(case, tmp_path):
+    save_checkpoint(tiny(), ProgramTokenizer(TOKENIZER), tmp_path)
+    _damage(tmp_path, case)
+    with pytest.raises(UsageError, match="cannot load a hypernetwork") as caught:
+        load_checkpoint(tmp_path)
+    assert "nstk train" in caught.value.hint
+
+
+def test_encoder_takes_bert_weights(tmp_path):
+    torch.manual_seed(3)
+    theirs = BertModel(
+        BertConfig(vocab_size=99, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    )
+    theirs.save_pretrained(tmp_path)
+    model = tiny()
+    assert model.load_encoder(str(tmp_path)) == ["embeddings.word_embeddings.weight"]
+    name = "encoder.layer.1.output.dense.weight"
+    assert torch.equal(model.encoder.state_dict()[name], theirs.state_dict()[name])

@@ -1,0 +1,268 @@
+"""CompNet: reads a program's text, domain and probes, writes parameters of the covering topologies.
+
+The text encoder predicts what the probes would be. Where probes are given they take the place of that prediction, so
+one residual MLP writes the parameters in every case: from text alone, from probes alone, from a few probes and text.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel, PreTrainedModel
+from transformers import initialization as init
+from transformers.utils.generic import ModelOutput
+
+from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.topology import Topology
+
+_VALUE_FEATURES = 15
+_DOMAIN_FEATURES = 4
+
+
+@dataclass
+class CompNetOutput(ModelOutput):
+    """What CompNet says about a batch of B programs.
+
+    Attributes:
+        parameters: For every covering topology `(B, K, P)`: K candidates. Weights of inputs that are not there are 0.
+        probes: Standardized probes `(B, 256)` as the text predicts them; None without text.
+        location: `(B, 2)`: asinh(mean / scale) and log(scale) of the outputs as the text predicts them; None without
+            text, or if parameters stand for the outputs as they are.
+    """
+
+    parameters: tuple[Tensor, ...] | None = None
+    probes: Tensor | None = None
+    location: Tensor | None = None
+
+
+class CompNet(PreTrainedModel):
+    """The hypernetwork; `CompNetConfig` says which parts it has."""
+
+    config_class = CompNetConfig
+    config: CompNetConfig
+    _supports_sdpa = True
+
+    def __init__(self, config: CompNetConfig) -> None:
+        super().__init__(config)
+        self.topologies = covering_topologies(config)
+        hidden, width = config.hidden_size, config.trunk_width
+        if config.use_text:
+            self.encoder = BertModel(encoder_config(config), add_pooling_layer=False)
+            if config.use_values:
+                self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
+            if config.use_domain:
+                self.domain_embedding = nn.Linear(_DOMAIN_FEATURES, hidden)
+        if config.trunk_blocks:
+            if config.use_text:
+                read = hidden + (config.inputs * _DOMAIN_FEATURES if config.use_domain else 0)
+                self.outlook = _two_layers(read, width, config.probes + 2)
+                self.text_entry = nn.Linear(hidden, width)
+            self.probe_entry = nn.Linear(2 * config.probes + config.inputs, width)
+            self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
+            self.norm = nn.LayerNorm(width)
+        read = width if config.trunk_blocks else hidden
+        self.heads = nn.ModuleList(_Head(read, config.candidates, topology) for topology in self.topologies)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            init.kaiming_normal_(module.weight, nonlinearity="linear")
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        if isinstance(module, _Head):
+            init.normal_(module.weight, std=0.02)
+            # What the network writes before it has learned anything is a random initialization.
+            for layer in module.topology.layers():
+                for part in (layer.weight, layer.bias):
+                    init.uniform_(
+                        module.bias.view(module.candidates, -1)[:, part], -(layer.inputs**-0.5), layer.inputs**-0.5
+                    )
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        values: Tensor | None = None,
+        centre: Tensor | None = None,
+        half_width: Tensor | None = None,
+        present: Tensor | None = None,
+        probes: Tensor | None = None,
+        probe_mask: Tensor | None = None,
+        writes: bool = True,
+    ) -> CompNetOutput:
+        """Compile a batch of programs.
+
+        Args:
+            input_ids: Tokens `(B, T)`; None to compile from probes alone.
+            attention_mask: 1 for tokens that are there `(B, T)`.
+            values: Values of the numeric literals `(B, T)`.
+            centre: Of every input's interval `(B, 9)`.
+            half_width: Of every input's interval `(B, 9)`.
+            present: 1 for inputs that are there `(B, 9)`.
+            probes: Standardized outputs at the fixed inputs `(B, 256)`; None to compile from text alone.
+            probe_mask: 1 for probes that are given `(B, 256)`; None: all.
+            writes: False to read only and leave out the parameters.
+        """
+        config = self.config
+        encoded = predicted = location = None
+        if input_ids is not None and config.use_text:
+            if attention_mask is None:
+                attention_mask = torch.ones_like(input_ids)
+            domain = self._domain_features(centre, half_width, present)
+            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden)
+            if config.trunk_blocks:
+                read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
+                outlook = self.outlook(read)
+                predicted = outlook[:, : config.probes]
+                location = outlook[:, config.probes :] if config.predicts_scale else None
+        if not writes:
+            return CompNetOutput(probes=predicted, location=location)
+        state = self._fuse(encoded, predicted, probes, probe_mask, present) if config.trunk_blocks else encoded
+        assert state is not None, "neither text nor probes are given"
+        written = []
+        for head, topology in zip(self.heads, self.topologies, strict=True):
+            parameters = head(state)
+            written.append(parameters if present is None else prune_absent(topology, parameters, present))
+        return CompNetOutput(parameters=tuple(written), probes=predicted, location=location)
+
+    def load_encoder(self, folder: str) -> list[str]:
+        """Take the text encoder's weights from a BERT checkpoint, as far as shapes agree.
+
+        Args:
+            folder: In the layout of `prajjwal1/bert-tiny`, with its weights as safetensors.
+
+        Returns:
+            Names of the tensors that were left as they are.
+        """
+        theirs = BertModel.from_pretrained(
+            folder, add_pooling_layer=False, use_safetensors=True, local_files_only=True
+        ).state_dict()
+        ours = self.encoder.state_dict()
+        fitting = {name: t for name, t in theirs.items() if name in ours and ours[name].shape == t.shape}
+        self.encoder.load_state_dict(fitting, strict=False)
+        return [name for name in ours if name not in fitting]
+
+    def _domain_features(
+        self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
+    ) -> Tensor | None:
+        """Return `(B, 9, 4)`: whether the input is there, its centre and half-width, and how far off zero is."""
+        if not self.config.use_domain or centre is None or half_width is None or present is None:
+            return None
+        ratio = symlog(centre / half_width)
+        features = torch.stack([torch.ones_like(present), symlog(centre), half_width.log(), ratio], -1)
+        return features * present[..., None]
+
+    def _encode(
+        self, input_ids: Tensor, attention_mask: Tensor, values: Tensor | None, domain: Tensor | None
+    ) -> Tensor:
+        """Return what stands at [CLS] `(B, hidden)`."""
+        embedded = self.encoder.embeddings.word_embeddings(input_ids)  # (B, T, hidden)
+        if self.config.use_values and values is not None:
+            known = self.value_embedding(value_features(values)) * (values != 0)[..., None]
+            embedded = embedded + known
+        if domain is not None:
+            place = input_ids - self.config.first_argument
+            is_argument = (place >= 0) & (place < self.config.inputs)
+            place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
+            of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
+            embedded = embedded + of_token * is_argument[..., None]
+        states: Tensor = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
+        return states[:, 0]
+
+    def _fuse(
+        self,
+        encoded: Tensor | None,
+        predicted: Tensor | None,
+        probes: Tensor | None,
+        probe_mask: Tensor | None,
+        present: Tensor | None,
+    ) -> Tensor:
+        """Return what the heads read `(B, width)`."""
+        if not self.config.use_probes:
+            probes = None
+        if predicted is None:
+            assert probes is not None, "neither text nor probes are given"
+            predicted = torch.zeros_like(probes)
+        given = torch.zeros_like(predicted) if probes is None else torch.ones_like(predicted)
+        if probes is not None:
+            given = given if probe_mask is None else probe_mask.to(predicted.dtype)
+            # Probes are standardized, but a spike can be hundreds of deviations high.
+            predicted = torch.where(given > 0, symlog(probes).to(predicted.dtype), symlog(predicted))
+        else:
+            predicted = symlog(predicted)
+        there = predicted.new_ones(len(predicted), self.config.inputs) if present is None else present
+        state = self.probe_entry(torch.cat([predicted, given, there.to(predicted.dtype)], 1))
+        if encoded is not None:
+            state = state + self.text_entry(encoded)
+        for block in self.blocks:
+            state = block(state)
+        return self.norm(state)  # type: ignore[no-any-return]
+
+
+class _Head(nn.Linear):
+    """Writes K parameter vectors of one topology: `(B, width)` to `(B, K, P)`."""
+
+    def __init__(self, width: int, candidates: int, topology: Topology) -> None:
+        self.candidates, self.topology = candidates, topology
+        super().__init__(width, candidates * topology.parameters)
+
+    def forward(self, read: Tensor) -> Tensor:
+        return super().forward(read).view(-1, self.candidates, self.topology.parameters)
+
+
+class _Block(nn.Module):
+    """One residual block of the trunk."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.layers = _two_layers(width, width, width)
+
+    def forward(self, state: Tensor) -> Tensor:
+        return state + self.layers(self.norm(state))  # type: ignore[no-any-return]
+
+
+def covering_topologies(config: CompNetConfig) -> tuple[Topology, ...]:
+    """Return the topologies a model writes for."""
+    return tuple(Topology((config.inputs, *hidden, 1)) for hidden in config.topologies or ())
+
+
+def encoder_config(config: CompNetConfig) -> BertConfig:
+    """Return the text encoder's own configuration."""
+    shared = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+    further = ("max_position_embeddings", "hidden_dropout_prob", "pad_token_id")
+    values: dict[str, Any] = {key: getattr(config, key) for key in (*shared, *further)}
+    return BertConfig(**values, attention_probs_dropout_prob=config.hidden_dropout_prob)
+
+
+def prune_absent(topology: Topology, parameters: Tensor, present: Tensor) -> Tensor:
+    """Return parameters `(B, K, P)` with the first layer's weights 0 for inputs that are not there `(B, 9)`."""
+    first = next(topology.layers())
+    kept = present.to(parameters.dtype).repeat(1, first.outputs)  # row-major (outputs, inputs)
+    rest = kept.new_ones(len(kept), topology.parameters - kept.shape[1])
+    return parameters * torch.cat([kept, rest], 1)[:, None]
+
+
+def symlog(x: Tensor) -> Tensor:
+    """Return sign(x) log(1 + |x|)."""
+    return x.sign() * x.abs().log1p()
+
+
+def value_features(values: Tensor) -> Tensor:
+    """Return `(..., 15)` features of literals: sign, size on several scales, and waves that tell close values apart."""
+    size = values.abs().clamp(1e-12, 1e12).log()[..., None]  # (..., 1)
+    waves = size * values.new_tensor([0.5, 1.0, 2.0, 4.0, 8.0])
+    plain = [values.sign(), symlog(values), values.clamp(-1, 1), values.clamp(-10, 10) / 10]
+    return torch.cat([torch.stack(plain, -1), size / 10, waves.sin(), waves.cos()], -1)
+
+
+def _two_layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
+
+
+AutoConfig.register(CompNetConfig.model_type, CompNetConfig)
+AutoModel.register(CompNetConfig, CompNet)
