@@ -147,6 +147,7 @@ def test_shapes_and_absent_inputs():
 
 def test_every_input_counts():
     model = tiny()
+    torch.nn.init.normal_(model.text_entry.weight)
     given = batch()
     before = model(**given).parameters[0]
     for key in ("input_ids", "values", "centre", "half_width", "probes"):

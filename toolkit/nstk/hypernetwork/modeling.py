@@ -57,7 +57,7 @@ class CompNet(PreTrainedModel):
             if config.use_text:
                 read = hidden + (config.inputs * _DOMAIN_FEATURES if config.use_domain else 0)
                 self.outlook = _two_layers(read, width, config.probes + 2)
-                self.text_entry = nn.Linear(hidden, width)
+                self.text_entry = _Silent(hidden, width)
             self.probe_entry = nn.Linear(2 * config.probes + config.inputs, width)
             self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
             self.norm = nn.LayerNorm(width)
@@ -67,7 +67,10 @@ class CompNet(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Linear):
+        if isinstance(module, _Silent):
+            init.zeros_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
             init.kaiming_normal_(module.weight, nonlinearity="linear")
             init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
@@ -212,6 +215,10 @@ class _Head(nn.Linear):
 
     def forward(self, read: Tensor) -> Tensor:
         return super().forward(read).view(-1, self.candidates, self.topology.parameters)
+
+
+class _Silent(nn.Linear):
+    """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
 
 
 class _Block(nn.Module):

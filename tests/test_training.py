@@ -1,0 +1,287 @@
+"""Training: data on the device, stages, resuming, several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nstk.corpus import pack as packs
+from nstk.corpus.inputs import unit_points
+from nstk.corpus.pack import Pack
+from nstk.errors import UsageError
+from nstk.hypernetwork.checkpoint import load_checkpoint
+from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
+from nstk.topology import Topology
+from nstk.training.assessment import geometric_mean, zero_shot_errors
+from nstk.training.data import TrainingData
+from nstk.training.loop import TrainOptions, train
+from nstk.training.objective import Stage, candidate_errors, compute_loss, draw, plan_stages
+
+TINY = (
+    ("hidden_size", 16),
+    ("intermediate_size", 32),
+    ("trunk_width", 32),
+    ("trunk_blocks", 1),
+    ("candidates", 2),
+    ("topologies", [[4, 4], [8, 8]]),
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def small_pack(programs: int = 40) -> Pack:
+    """Return programs a*sin(b*x) + c*y with 1 or 2 inputs on two domains each; every fourth is held out."""
+    points = unit_points()[:384]
+    rng = np.random.default_rng(0)
+    texts, rows, inputs = [], [], []
+    for index in range(programs):
+        a, b, c = rng.uniform(0.5, 2, 3).round(2)
+        two = index % 2
+        inputs.append(1 + two)
+        texts.append(
+            f"float f(float x{', float y' if two else ''}) {{ return {a}f * sinf({b}f * x){f' + {c}f * y' * two}; }}"
+        )
+        for centre, half in ((0, 1), (1, 3)):
+            x = centre + half * points
+            rows.append((index, centre, half, a * np.sin(b * x[:, 0]) + c * two * x[:, 1]))
+    count = np.array(inputs)
+    y = np.array([row[3] for row in rows])
+    there = np.arange(9) < count[[row[0] for row in rows], None]
+    split = np.array([index % 4 == 3 for index in range(programs)])
+    return Pack(
+        texts=texts,
+        names=["f"] * programs,
+        origin=np.where(split, 0, np.arange(programs) % 3).astype(np.uint8),
+        split=split.astype(np.uint8),
+        inputs=count.astype(np.uint8),
+        program=np.array([row[0] for row in rows], np.int32),
+        centre=np.where(there, [[row[1]] for row in rows], 0).astype(np.float32),
+        half_width=np.where(there, [[row[2]] for row in rows], 1).astype(np.float32),
+        mean=y.mean(1).astype(np.float32),
+        deviation=y.std(1).astype(np.float32),
+        outputs=((y - y.mean(1, keepdims=True)) / y.std(1, keepdims=True)).astype(np.float16),
+        points=points,
+    )
+
+
+@pytest.fixture(scope="module")
+def pack_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("pack") / "pack.npz"
+    path.write_bytes(packs._compress(small_pack()))
+    return path
+
+
+def options(**changes) -> TrainOptions:
+    given = {"steps": 8, "batch": 16, "changes": TINY, "bfloat16": False, "device": "cpu", **changes}
+    return TrainOptions(**given)
+
+
+def small_data(**changes) -> tuple[CompNet, TrainingData]:
+    torch.manual_seed(0)
+    model = CompNet(CompNetConfig(**{**dict(TINY), **changes}))
+    return model, TrainingData(small_pack(), model.config, ProgramTokenizer(build_tokenizer()), CPU)
+
+
+def test_batches_hold_what_the_pack_says():
+    pack = small_pack()
+    _, data = small_data()
+    rows = torch.tensor([0, 3, 5])
+    batch = data.batch(rows, text=True)
+    assert batch.present.sum(1).tolist() == [1, 2, 1]
+    probes = batch.y[:, :256]
+    torch.testing.assert_close(probes.mean(1), torch.zeros(3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(probes.std(1, correction=0), torch.ones(3), atol=1e-3, rtol=0)
+    y = batch.y * batch.scale[:, None] + batch.mean[:, None]
+    expected = pack.outputs[rows].astype(float) * pack.deviation[rows, None] + pack.mean[rows, None]
+    np.testing.assert_allclose(y.numpy(), expected, atol=5e-3)
+    encoded = ProgramTokenizer(build_tokenizer()).encode(pack.texts[1], "f")
+    length = len(encoded.ids)
+    assert batch.input_ids[1, :length].tolist() == encoded.ids.tolist()
+    assert batch.attention_mask[1].sum() == length
+    np.testing.assert_array_equal(batch.values[1, :length].numpy(), encoded.values)
+    assert data.batch(rows, text=True, pad_to=64).input_ids.shape == (3, 64)
+
+
+def test_rows_are_split_and_drawn_by_origin():
+    pack = small_pack()
+    _, data = small_data()
+    drawn = data.draw(4000, torch.Generator().manual_seed(0))
+    program = pack.program[drawn.numpy()]
+    assert (pack.split[program] == 0).all()
+    shares = np.bincount(pack.origin[program], minlength=3) / 4000
+    np.testing.assert_allclose(shares, [0.35, 0.2, 0.45], atol=0.03)
+    assert (pack.split[pack.program[data.validation.numpy()]] == 1).all()
+    assert torch.equal(drawn, data.draw(4000, torch.Generator().manual_seed(0)))
+    assert not data.seen_behaviours(data.validation).all()
+    assert data.seen_behaviours(drawn[:5]).all()
+
+
+def test_without_domains_only_the_default_one_is_kept():
+    _, data = small_data(use_domain=False)
+    assert len(torch.cat(list(data.train.values()))) == 30
+
+
+def test_unusable_rows_are_left_out():
+    pack = small_pack()
+    outputs = pack.outputs.copy()
+    outputs[0], outputs[1, :256], outputs[2, 300] = 0, 1, 60
+    _, data = small_data()
+    before = len(torch.cat(list(data.train.values())))
+    config, tokenizer = CompNetConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
+    changed = TrainingData(replace(pack, outputs=outputs), config, tokenizer, CPU)
+    assert len(torch.cat(list(changed.train.values()))) == before - 3
+    with pytest.raises(UsageError, match="no row"):
+        TrainingData(replace(pack, split=np.ones_like(pack.split)), config, tokenizer, CPU)
+
+
+def test_candidate_errors():
+    topology = Topology((9, 4, 4, 1))
+    parameters = torch.zeros(2, 3, 65)
+    parameters[:, 1, -1] = 1.0  # the output's bias
+    x, y = torch.rand(50, 9), torch.ones(2, 50)
+    torch.testing.assert_close(candidate_errors(topology, parameters, x, y), torch.tensor([[1.0, 0, 1]] * 2))
+
+
+def test_stages_train_their_parts():
+    model, data = small_data()
+    assert [stage.name for stage in plan_stages(model.config)] == ["trunk", "text", "joint"]
+    for name, still in (("trunk", ("encoder", "outlook")), ("text", ("blocks", "heads", "probe_entry")), ("joint", ())):
+        generator = torch.Generator().manual_seed(0)
+        stage = Stage(name, 1.0, 1.0)
+        batch = data.batch(data.draw(16, generator), stage.reads_text)
+        draws = draw(16, 384, 256, stage, generator)
+        model.zero_grad()
+        compute_loss(model, batch, data.points, stage, draws, False).sum().backward()
+        for part, parameter in model.named_parameters():
+            moves = parameter.grad is not None and bool(parameter.grad.any())
+            assert not (moves and part.startswith(still)), part
+            if part.split(".")[0] in ("encoder", "blocks", "heads") and not part.startswith(still):
+                assert moves or "token_type" in part or "key.bias" in part, (name, part)
+
+
+def test_points_compared_at():
+    draws = draw(8, 384, 256, Stage("joint", 1, 1), torch.Generator().manual_seed(0))
+    assert len(draws.at) == 128
+    assert (draws.at < 256).sum() == 64
+    assert not draws.given[draws.alone].any()
+    assert (draws.sign == 1).all()
+
+
+def test_training_lowers_the_error(pack_file, tmp_path):
+    record = train(pack_file, tmp_path / "run", options(steps=260, batch=32, rate=3e-3))
+    lines = [json.loads(line) for line in (tmp_path / "run" / "curves.jsonl").read_text().splitlines()]
+    trunk = [line["loss"] for line in lines if line["group"] == "trunk"]
+    assert trunk[-1] < trunk[0] - 1
+    assert record["validation"]["probes/9-8-8-1/all"] < 0.2
+    assert 0 < lines[0]["share_of_peak"] < 1
+    model, _ = load_checkpoint(tmp_path / "run" / "model")
+    _, data = small_data()
+    errors = zero_shot_errors(model, data, data.validation, "probes")["9-8-8-1"]
+    assert geometric_mean(errors) == pytest.approx(record["validation"]["probes/9-8-8-1/all"], rel=0.1)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "training.safetensors")
+
+
+CODE = """
+import sys, torch
+from pathlib import Path
+from nstk.training.loop import TrainOptions, train
+torch.set_num_threads(1)
+changes = {changes!r}
+options = TrainOptions(steps={steps}, batch=16, changes=changes, bfloat16=False, device="cpu",
+                       checkpoint_seconds={seconds})
+train(Path(sys.argv[1]), Path(sys.argv[2]), options)
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(pack_file, tmp_path):
+    train(pack_file, tmp_path / "whole", options(steps=60))
+    code = CODE.format(changes=TINY, steps=60, seconds=0.0)
+    folder = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", code, str(pack_file), str(folder)])
+    while not (folder / "curves.jsonl").exists() or not (folder / "curves.jsonl").read_text().count("\n"):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "model").exists()
+    record = train(pack_file, folder, options(steps=60))
+    assert 0 < record["steps_now"] < 60
+    whole, resumed = weights(tmp_path / "whole"), weights(folder)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+    assert (tmp_path / "whole/model/model.safetensors").read_bytes() == (
+        folder / "model/model.safetensors"
+    ).read_bytes()
+    curves = [
+        [(line["step"], line["group"], line.get("loss")) for line in map(json.loads, text.splitlines())]
+        for text in ((tmp_path / name / "curves.jsonl").read_text() for name in ("whole", "killed"))
+    ]
+    assert curves[0] == [line for n, line in enumerate(curves[1]) if line not in curves[1][:n]]
+    with pytest.raises(UsageError, match="other options"):
+        train(pack_file, folder, options(steps=61))
+    (folder / "training.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UsageError, match="cannot go on"):
+        train(pack_file, folder, options(steps=60))
+
+
+def test_two_processes_learn_what_one_does(pack_file, tmp_path):
+    train(pack_file, tmp_path / "one", options(steps=12, accumulate=2))
+    code = CODE.format(changes=TINY, steps=12, seconds=60.0)
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--rdzv-backend=c10d",
+         "--rdzv-endpoint=localhost:0", str(script), str(pack_file), str(tmp_path / "two")],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name, tensor in one.items():
+        if name.startswith("model."):
+            torch.testing.assert_close(tensor, two[name], rtol=1e-2, atol=1e-4)
+
+
+def test_paper_preset(pack_file, tmp_path):
+    changes = (("hidden_size", 16), ("intermediate_size", 32))
+    record = train(pack_file, tmp_path / "run", options(preset="compnet-paper", changes=changes, steps=4))
+    assert list(record["validation"]) == ["text/9-4-4-1/all", "text/9-4-4-1/unseen"]
+    model, tokenizer = load_checkpoint(tmp_path / "run" / "model")
+    assert not tokenizer.normalized
+    assert model.config.trunk_blocks == 0
+
+
+def test_minutes(pack_file, tmp_path):
+    shares = []
+    record = train(
+        pack_file, tmp_path / "run", options(steps=None, minutes=0.02), lambda share, text: shares.append(share)
+    )
+    assert record["seconds"] >= 1.2
+    assert record["steps"] > 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [({"preset": "x"}, "preset"), ({"steps": None}, "how long"), ({"minutes": 1}, "how long"), ({"steps": 0}, "step"),
+     ({"device": "tpu"}, "device"), ({"accumulate": 3}, "equal parts")],
+)  # fmt: skip
+def test_bad_options(changes, text):
+    with pytest.raises(UsageError, match=text):
+        options(**changes)

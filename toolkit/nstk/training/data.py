@@ -1,0 +1,161 @@
+"""Training data, resident on the device: tokens, domains and outputs of a pack, and batches of them.
+
+Batches depend on seed and step alone, so that a resumed run sees what an uninterrupted one would, and so does each of
+several processes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nstk.corpus.pack import ORIGINS, SPLITS, Pack
+from nstk.errors import UsageError
+from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.tokenization import ProgramTokenizer
+
+#: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
+SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
+
+_CONSTANT = 1e-4  # of a row's deviation: probes that vary by less do not show what the program does
+_SPIKE = 30.0  # standard deviations: farther off, half precision and squares lose their meaning
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B rows; see `CompNet.forward`.
+
+    Attributes:
+        input_ids: `(B, T)`; None if text was not asked for.
+        attention_mask: `(B, T)`.
+        values: `(B, T)`.
+        centre: `(B, 9)`.
+        half_width: `(B, 9)`.
+        present: `(B, 9)`.
+        y: `(B, N)` outputs at all points, standardized by the probes' mean and deviation.
+        mean: `(B,)` of the probes.
+        scale: `(B,)` standard deviation of the probes.
+        row: `(B,)` number of the row in the data.
+    """
+
+    input_ids: Tensor | None
+    attention_mask: Tensor | None
+    values: Tensor | None
+    centre: Tensor
+    half_width: Tensor
+    present: Tensor
+    y: Tensor
+    mean: Tensor
+    scale: Tensor
+    row: Tensor
+
+
+class TrainingData:
+    """A pack on the device.
+
+    Args:
+        pack: Programs and their rows.
+        config: Of the model: how many probes it reads, whether it knows other domains than [-1, 1].
+        tokenizer: The model's.
+        device: Where tensors are kept.
+
+    Attributes:
+        points: `(N, 9)`; the first are the probes'.
+        train: Rows drawn for training, by origin, `(n,)` each.
+        validation: Rows of held-out packages' real functions `(n,)`.
+    """
+
+    def __init__(self, pack: Pack, config: CompNetConfig, tokenizer: ProgramTokenizer, device: torch.device) -> None:
+        probes = config.probes
+        y = pack.outputs.astype(np.float32)  # (R, N)
+        mean, scale = y[:, :probes].mean(1, dtype=np.float64), y[:, :probes].std(1, dtype=np.float64)
+        usable = scale > _CONSTANT
+        standard = (y - mean[:, None]) / np.where(usable, scale, 1.0)[:, None]
+        usable &= np.abs(standard).max(1) < _SPIKE
+        if not config.use_domain:
+            usable &= (pack.centre == 0).all(1) & (pack.half_width == 1).all(1)
+        if pack.inputs.size and usable.any():
+            usable &= pack.inputs[pack.program] <= config.inputs
+        split, origin = pack.split[pack.program], pack.origin[pack.program]
+        training = usable & (split == SPLITS.index("train"))
+        if not training.any():
+            raise UsageError("the pack has no row to train on", "nstk corpus pack makes one")
+        self.device, self.probes = device, probes
+        self.train = {
+            name: self._put(np.flatnonzero(training & (origin == code)))
+            for code, name in enumerate(ORIGINS)
+            if (training & (origin == code)).any()
+        }
+        held_out = usable & (split == SPLITS.index("validation")) & (origin == ORIGINS.index("real"))
+        self.validation = self._put(np.flatnonzero(held_out))
+        self.points = self._put(pack.points)
+        self._y = self._put(standard.astype(np.float16))
+        deviation = pack.deviation.astype(np.float64)
+        self._mean = self._put((mean * deviation + pack.mean).astype(np.float32))
+        self._scale = self._put(np.maximum(scale * deviation, 1e-30).astype(np.float32))
+        self._program = self._put(pack.program.astype(np.int64))
+        self._centre, self._half_width = self._put(pack.centre), self._put(pack.half_width)
+        self._present = self._put((np.arange(config.inputs) < pack.inputs[:, None]).astype(np.float32))
+        encoded = [tokenizer.encode(text, name) for text, name in zip(pack.texts, pack.names, strict=True)]
+        lengths = np.array([len(e.ids) for e in encoded])
+        self._length = self._put(lengths)
+        self._start = self._put(np.concatenate([[0], np.cumsum(lengths)[:-1]]))
+        self._ids = self._put(np.concatenate([e.ids for e in encoded]).astype(np.int16))
+        self._values = self._put(np.concatenate([e.values for e in encoded]))
+
+    def draw(self, size: int, generator: torch.Generator) -> Tensor:
+        """Draw training rows `(size,)`, origins by their shares, rows with replacement."""
+        names = [name for name in SHARES if name in self.train]
+        shares = torch.tensor([SHARES[name] for name in names], device=self.device)
+        counts = torch.multinomial(shares, size, True, generator=generator).bincount(minlength=len(names))
+        rows = []
+        for name, count in zip(names, counts.tolist(), strict=True):
+            pool = self.train[name]
+            rows.append(pool[torch.randint(len(pool), (count,), generator=generator, device=self.device)])
+        return torch.cat(rows)[torch.randperm(size, generator=generator, device=self.device)]
+
+    def by_length(self, rows: Tensor) -> Tensor:
+        """Sort rows by the length of their text, so that batches of neighbours need little padding."""
+        return rows[self._length[self._program[rows]].argsort(stable=True)]
+
+    def batch(self, rows: Tensor, text: bool, pad_to: int = 1) -> Batch:
+        """Gather rows.
+
+        Args:
+            rows: `(B,)`.
+            text: Whether to bring the tokens.
+            pad_to: Lengths are rounded up to a multiple of this, for compiled models.
+        """
+        program = self._program[rows]
+        ids = mask = values = None
+        if text:
+            length = self._length[program]
+            longest = -(-int(length.max()) // pad_to) * pad_to
+            place = torch.arange(longest, device=self.device)
+            there = place < length[:, None]  # (B, T)
+            index = (self._start[program][:, None] + place).clamp(max=len(self._ids) - 1)
+            ids = torch.where(there, self._ids[index].long(), 0)
+            values = torch.where(there, self._values[index], 0.0)
+            mask = there.long()
+        return Batch(
+            ids, mask, values,
+            self._centre[rows], self._half_width[rows], self._present[program],
+            self._y[rows].float(), self._mean[rows], self._scale[rows], rows,
+        )  # fmt: skip
+
+    def seen_behaviours(self, rows: Tensor, tolerance: float = 1e-4) -> Tensor:
+        """Tell which rows have a training row whose standardized outputs differ by less than `tolerance` nmse."""
+        mine = self._y[rows].float()
+        closest = torch.full((len(rows),), torch.inf, device=self.device)
+        size = mine.square().sum(1)
+        for pool in self.train.values():
+            for part in torch.split(pool, 16384):
+                other = self._y[part].float()
+                distance = size[:, None] + other.square().sum(1) - 2 * mine @ other.T
+                closest = torch.minimum(closest, distance.min(1).values)
+        return closest / mine.shape[1] < tolerance
+
+    def _put(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

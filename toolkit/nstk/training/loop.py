@@ -1,0 +1,380 @@
+"""The training loop: stages, schedule, averaging, checkpoints, and what was measured on the way.
+
+Several processes (`torchrun`, `accelerate launch`) each take a part of every batch and add up their gradients, so that
+they learn what one process would.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nstk.corpus.pack import read_pack
+from nstk.errors import UsageError
+from nstk.hypernetwork.checkpoint import save_checkpoint
+from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
+from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, train_word_pieces
+from nstk.training.assessment import geometric_mean, zero_shot_errors
+from nstk.training.data import TrainingData
+from nstk.training.journal import Journal
+from nstk.training.objective import Stage, compute_loss, draw, plan_stages
+from nstk.training.state import FILE, load_state, read_record, save_state
+
+Progress = Callable[[float, str], None]
+
+_WARM_UP, _LOWEST = 0.03, 0.02  # of a stage; of its learning rate
+_AVERAGE = 0.999
+_CLIP = 1.0
+_LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 500, 2048
+_PAD_TO = 64
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.
+
+    Attributes:
+        preset: One of `configuration.PRESETS`.
+        steps: Length of the run in optimizer steps; or
+        minutes: its length in minutes, resumed parts added up.
+        batch: Rows per step, over all processes.
+        accumulate: Parts a batch is computed in.
+        rate: Peak learning rate.
+        seed: Of initialization and draws.
+        device: `auto`, `cpu` or `cuda`.
+        bfloat16: Run the network in bfloat16; None: where the device is faster so.
+        compiled: Use `torch.compile`.
+        encoder: Folder of a pretrained text encoder.
+        checkpoint_seconds: Time between checkpoints.
+        changes: Fields of the model's configuration, over the preset's.
+    """
+
+    preset: str = "compnet"
+    steps: int | None = None
+    minutes: float | None = None
+    batch: int = 512
+    accumulate: int = 1
+    rate: float = 1e-3
+    seed: int = 0
+    device: str = "auto"
+    bfloat16: bool | None = None
+    compiled: bool = False
+    encoder: Path | None = None
+    checkpoint_seconds: float = 120.0
+    changes: tuple[tuple[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise UsageError(f"unknown preset '{self.preset}'", f"choose one of {', '.join(PRESETS)}")
+        if (self.steps is None) == (self.minutes is None):
+            raise UsageError("how long to train is not clear", "give --steps or --minutes")
+        if not (self.steps or self.minutes or 0) > 0:
+            raise UsageError("a run has at least one step", "give --steps or --minutes")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"unknown device '{self.device}'", "choose auto, cpu or cuda")
+        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
+            raise UsageError(f"a batch of {self.batch} has no {self.accumulate} equal parts", "change --batch")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UsageError("no CUDA device here", "use --device cpu")
+
+    def lasting(self) -> dict[str, Any]:
+        """Return what must stay the same when a run is resumed."""
+        left_out = ("device", "bfloat16", "compiled", "checkpoint_seconds", "encoder")
+        values = {key: value for key, value in asdict(self).items() if key not in left_out}
+        return json.loads(json.dumps(values))  # type: ignore[no-any-return]
+
+
+def train(
+    pack: Path, out: Path, options: TrainOptions, progress: Progress = lambda share, text: None
+) -> dict[str, Any]:
+    """Train a hypernetwork; killed anywhere, the same call goes on.
+
+    Args:
+        pack: File that `nstk corpus pack` wrote.
+        out: Gets `model/`, `training.safetensors`, `curves.jsonl` and, where it is installed, `tensorboard/`.
+        options: How.
+        progress: Told the share done and what is going on.
+
+    Returns:
+        Steps, seconds, last validation, throughput and the folder of the model.
+
+    Raises:
+        UsageError: The pack cannot be read, or `out` holds a run with other options.
+    """
+    run = _Run(pack, out, options, progress)
+    try:
+        return run.complete()
+    finally:
+        run.close()
+
+
+class _Run:
+    def __init__(self, pack: Path, out: Path, options: TrainOptions, progress: Progress) -> None:
+        self.out, self.options, self.progress = out, options, progress
+        self.journal: Journal | None = None
+        self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        if options.batch % (self.world * options.accumulate):
+            raise UsageError(
+                f"a batch of {options.batch} cannot be split over {self.world} processes", "change --batch"
+            )
+        cuda = options.device != "cpu" and torch.cuda.is_available()
+        self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+        self.joined = self.world > 1 and not dist.is_initialized()
+        if self.joined:
+            dist.init_process_group("nccl" if cuda else "gloo")
+        contents = read_pack(pack)
+        self.digest = f"{len(contents.names)} programs, {len(contents.program)} rows"
+        torch.manual_seed(options.seed)
+        self.model, self.tokenizer = _new_model(contents.texts, options)
+        nn.Module.to(self.model, self.device).train()
+        self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device)
+        self.stages = plan_stages(self.model.config)
+        self.bfloat16 = _prefers_bfloat16(self.device) if options.bfloat16 is None else options.bfloat16
+        self.network: Any = torch.compile(self.model) if options.compiled else self.model
+        parameters = list(self.model.parameters())
+        self.optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self.step, self.elapsed = 0, 0.0
+        self.losses: list[Tensor] = []  # of steps not yet logged
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / FILE).exists():
+            self._resume()
+        if self.rank == 0:
+            self.journal = Journal(out, self.step)
+        self.flops: dict[str, float] = {}
+        self.peak = _measure_peak(self.device, self.bfloat16)
+
+    def complete(self) -> dict[str, Any]:
+        began = last_saved = last_logged = time.perf_counter()
+        before = self.elapsed
+        first, counted, validation = self.step, 0, {}
+        while (share := self._share()) < 1:
+            stage, place = self._stage(share)
+            self.losses.append(self._advance(stage, place))
+            self.step += 1
+            counted += 1
+            now = time.perf_counter()
+            self.elapsed = self._agreed(before + now - began)
+            over = self._share() >= 1
+            if self.step % _LOG_STEPS == 0 or over:
+                rate = counted / (now - last_logged)
+                values = {"loss": float(torch.stack(self.losses).mean()), "programs_per_second": rate * self.options.batch}
+                values |= {"learning_rate": self.optimizer.param_groups[0]["lr"]}
+                values |= {"flops_per_second": rate * self.flops[stage.name]}
+                values |= {"share_of_peak": values["flops_per_second"] / self.peak}
+                self._log(stage.name, values)
+                self.progress(share, self._describe(stage, values, share))
+                last_logged, counted, self.losses = now, 0, []
+            if self.step % _VALIDATION_STEPS == 0 or over or self._stage(self._share())[0] != stage:
+                validation = self._validate()
+                self._log("validation", validation)
+                last_logged, counted = time.perf_counter(), 0
+            if over or time.perf_counter() - last_saved > self.options.checkpoint_seconds:
+                self._save()
+                last_saved = last_logged = time.perf_counter()
+                counted = 0
+        if self.rank == 0:
+            self._export()
+        return {
+            "folder": str(self.out / "model"),
+            "steps": self.step,
+            "steps_now": self.step - first,
+            "seconds": self.elapsed,
+            "data": self.digest,
+            "matmul_peak": self.peak,
+            "validation": validation or self._validate(),
+        }
+
+    def close(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+        if self.joined:
+            dist.destroy_process_group()
+
+    def _share(self) -> float:
+        if self.options.steps is not None:
+            return self.step / self.options.steps
+        assert self.options.minutes is not None
+        return self.elapsed / (60 * self.options.minutes)
+
+    def _stage(self, share: float) -> tuple[Stage, float]:
+        """Return the stage at a share of the run, and the share of that stage."""
+        start = 0.0
+        for stage in self.stages:
+            if share < start + stage.share or stage is self.stages[-1]:
+                return stage, min(1.0, (share - start) / stage.share)
+            start += stage.share
+        raise AssertionError("shares add up to 1")
+
+    def _advance(self, stage: Stage, place: float) -> Tensor:
+        """Make one step; returns the loss over the whole batch."""
+        options, size = self.options, self.options.batch
+        seed = options.seed * 2**32 + self.step
+        generator = torch.Generator(self.device).manual_seed(seed)
+        if self.model.config.hidden_dropout_prob:
+            torch.manual_seed(seed)
+        rows = self.data.draw(size, generator)
+        if stage.reads_text:
+            rows = self.data.by_length(rows)
+        draws = draw(size, len(self.data.points), self.data.probes, stage, generator)
+        self.optimizer.param_groups[0]["lr"] = options.rate * stage.rate * _schedule(place)
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.device)
+        share = size // options.accumulate
+        for start in range(0, size, share):
+            part = slice(start + self.rank, start + share, self.world)
+            batch = self.data.batch(rows[part], stage.reads_text, _PAD_TO if options.compiled else 1)
+            arguments = (batch, self.data.points, stage, draws.of(part), self.bfloat16)
+            if stage.name not in self.flops:
+                self.flops[stage.name] = _count_flops(self.model, arguments) * options.accumulate * self.world
+                self.optimizer.zero_grad(set_to_none=True)
+            loss = compute_loss(self.network, *arguments).sum() / size
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        self._add_up([*gradients, total])
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP, foreach=True)
+        self.optimizer.step()
+        weight = 1 - min(_AVERAGE, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.values()), list(self.model.parameters()), weight)
+        return total
+
+    def _add_up(self, tensors: list[Tensor]) -> None:
+        """Replace tensors by their sums over all processes."""
+        if self.world == 1:
+            return
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        dist.all_reduce(flat)
+        for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
+
+    def _agreed(self, value: float) -> float:
+        """Return the first process's value: all must change stage at the same step."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+    def _validate(self) -> dict[str, float]:
+        """Return geometric means of the averaged model's zero-shot nmse on held-out real functions."""
+        rows = self.data.validation[:_VALIDATION_ROWS]
+        if not len(rows):
+            return {}
+        if not hasattr(self, "novel"):
+            self.novel = ~self.data.seen_behaviours(rows)
+        with _swapped(self.model, self.average):
+            found: dict[str, float] = {}
+            for given in ("probes", "text"):
+                if getattr(self.model.config, f"use_{given}"):
+                    for name, errors in zero_shot_errors(self.model, self.data, rows, given).items():
+                        found[f"{given}/{name}/all"] = geometric_mean(errors)
+                        found[f"{given}/{name}/unseen"] = geometric_mean(errors[self.novel])
+        return found
+
+    def _describe(self, stage: Stage, values: dict[str, float], share: float) -> str:
+        left = self.elapsed * (1 - share) / max(share, 1e-9)
+        speed = f"{values['programs_per_second']:,.0f} programs/s, {100 * values['share_of_peak']:.0f} % of peak"
+        return f"{stage.name}: step {self.step}, loss {values['loss']:.3f}, {speed}, {left / 60:.0f} min left"
+
+    def _log(self, group: str, values: dict[str, float]) -> None:
+        if self.journal is not None:
+            self.journal.write(self.step, group, values)
+
+    def _save(self) -> None:
+        if self.rank == 0:
+            record = {
+                "step": self.step,
+                "elapsed": self.elapsed,
+                "losses": [float(loss) for loss in self.losses],
+                "options": self.options.lasting(),
+                "data": self.digest,
+            }
+            save_state(self.out, self.model, self.average, self.optimizer, record)
+
+    def _resume(self) -> None:
+        record = read_record(self.out)
+        wanted = {"options": self.options.lasting(), "data": self.digest}
+        if any(record.get(key) != value for key, value in wanted.items()):
+            raise UsageError(f"'{self.out}' holds a run with other options or data", "name another folder with --out")
+        load_state(self.out, self.model, self.average, self.optimizer)
+        self.step, self.elapsed = int(record["step"]), float(record["elapsed"])
+        self.losses = [torch.tensor(loss, device=self.device) for loss in record["losses"]]
+
+    def _export(self) -> None:
+        with _swapped(self.model, self.average):
+            save_checkpoint(self.model, self.tokenizer, self.out / "model", torch.float16)
+
+
+class _swapped:  # noqa: N801
+    """Puts averaged parameters into a model, and takes them out again."""
+
+    def __init__(self, model: CompNet, average: dict[str, Tensor]) -> None:
+        self.model, self.average = model, average
+
+    def _swap(self) -> None:
+        for name, parameter in self.model.named_parameters():
+            parameter.data, self.average[name] = self.average[name], parameter.data
+
+    def __enter__(self) -> None:
+        self._swap()
+        self.model.eval()  # type: ignore[no-untyped-call]
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+        self.model.train()
+
+
+def _new_model(texts: list[str], options: TrainOptions) -> tuple[CompNet, ProgramTokenizer]:
+    values = {**PRESETS[options.preset], **dict(options.changes)}
+    normalized = values.get("normalized_text", True)
+    tokenizer = build_tokenizer() if normalized else train_word_pieces(texts)
+    config = CompNetConfig(**{**values, "vocab_size": len(tokenizer)})
+    model = CompNet(config)
+    if options.encoder is not None:
+        model.load_encoder(str(options.encoder))
+    return model, ProgramTokenizer(tokenizer, normalized)
+
+
+def _schedule(place: float) -> float:
+    """Return the learning rate at a share of a stage, relative to its peak."""
+    if place < _WARM_UP:
+        return max(place, 1e-4) / _WARM_UP
+    return _LOWEST + (1 - _LOWEST) * 0.5 * (1 + math.cos(math.pi * (place - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _count_flops(model: CompNet, arguments: tuple[Any, ...]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        compute_loss(model, *arguments).sum().backward()  # type: ignore[no-untyped-call]
+    return float(counter.get_total_flops())
+
+
+def _prefers_bfloat16(device: torch.device) -> bool:
+    """Tell whether products in bfloat16 are much faster than in float32: tensor cores, AMX, AVX-512 BF16."""
+    return device.type == "cuda" or _measure_peak(device, True) > 2 * _measure_peak(device, False)
+
+
+def _measure_peak(device: torch.device, bfloat16: bool) -> float:
+    """Return this device's FLOP/s on a large matrix product, the best of a few."""
+    size = 8192 if device.type == "cuda" else 1024
+    a = torch.ones(size, size, device=device, dtype=torch.bfloat16 if bfloat16 else torch.float32)
+    best = 0.0
+    for _ in range(4):
+        began = time.perf_counter()
+        for _ in range(4):
+            a @ a
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 4 * 2 * size**3 / (time.perf_counter() - began))
+    return best

@@ -1,0 +1,169 @@
+"""What a hypernetwork learns, stage by stage.
+
+First the trunk learns to write parameters from probes, then the text encoder learns what the probes would be, which is
+a dense target where the surrogate's error alone teaches attention nothing, and at last both learn together.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.modeling import CompNet, CompNetOutput
+from nstk.mlp import forward
+from nstk.topology import Topology
+from nstk.training.data import Batch
+
+_FLOOR = 1e-4  # errors far below it are fine-tuning's business
+_TEXT_FLOOR = 1e-2
+_POINTS = 128  # of each kind half: probes, and points that no probe shows
+_MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
+_TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
+_OUTLOOK_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: `trunk`, `text`, `joint` or `paper`.
+        share: Of the whole run.
+        rate: Peak learning rate relative to the run's.
+    """
+
+    name: str
+    share: float
+    rate: float
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether batches need tokens."""
+        return self.name != "trunk"
+
+
+def plan_stages(config: CompNetConfig) -> tuple[Stage, ...]:
+    """Return the stages a configuration is trained in."""
+    if not config.trunk_blocks:
+        return (Stage("paper", 1.0, 1.0),)
+    if not config.use_text:
+        return (Stage("trunk", 1.0, 1.0),)
+    if not config.use_probes:
+        return (Stage("text", 0.5, 1.0), Stage("joint", 0.5, 0.5))
+    return (Stage("trunk", 0.45, 1.0), Stage("text", 0.3, 1.0), Stage("joint", 0.25, 0.5))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decides about a batch of B rows.
+
+    Attributes:
+        given: 1 for probes that are shown `(B, 256)`.
+        alone: Rows whose text alone is shown `(B,)`.
+        sign: 1, or -1 for rows whose outputs change sign `(B, 1)`: minus a program is a program.
+        at: Numbers of the points compared at, the same for all rows.
+    """
+
+    given: Tensor
+    alone: Tensor
+    sign: Tensor
+    at: Tensor
+
+    def of(self, part: slice) -> "Draws":
+        """Return the draws of some rows."""
+        return Draws(self.given[part], self.alone[part], self.sign[part], self.at)
+
+
+def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Generator) -> Draws:
+    """Draw for a batch of `size` rows with outputs at `points` points, the first `probes` of them probes.
+
+    Half of the points compared at are probes, half are shown to no one, as far as there are any.
+    """
+    device = generator.device
+    kind, kept = (torch.rand(size, 1, generator=generator, device=device) for _ in range(2))
+    some = torch.rand(size, probes, generator=generator, device=device) < kept
+    sign = torch.randint(2, (size, 1), generator=generator, device=device) * 2.0 - 1.0
+    shown = torch.randperm(probes, generator=generator, device=device)[: _POINTS // 2]
+    hidden = probes + torch.randperm(max(points - probes, 0), generator=generator, device=device)[: _POINTS // 2]
+    if stage.name == "joint":
+        alone, partly = kind < _TEXT_ONLY, kind < _SOME_PROBES
+    else:
+        alone, partly = kind < 0, kind < _SOME_PROBES - _TEXT_ONLY
+    given = (some | ~partly) & ~alone
+    return Draws(given.float(), alone[:, 0], sign if stage.name == "trunk" else sign.abs(), torch.cat([shown, hidden]))
+
+
+def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool) -> Tensor:
+    """Return the loss of each row `(B,)`.
+
+    Args:
+        model: The network, possibly compiled.
+        batch: Rows.
+        points: `(N, 9)`, the probes' first.
+        stage: What is being learned.
+        draws: For these rows.
+        autocast: Run the network, not the surrogates, in bfloat16.
+    """
+    config = model.config
+    y = batch.y * draws.sign
+    probes = y[:, : config.probes]
+    shows_probes = stage.name in ("trunk", "joint") and config.use_probes
+    with torch.autocast(y.device.type, torch.bfloat16, enabled=autocast):
+        out: CompNetOutput = model(
+            batch.input_ids if stage.reads_text else None,
+            batch.attention_mask,
+            batch.values,
+            batch.centre,
+            batch.half_width,
+            batch.present,
+            probes if shows_probes else None,
+            draws.given if shows_probes else None,
+            writes=stage.name != "text",
+        )
+    loss = y.new_zeros(len(y))
+    if stage.name in ("text", "joint"):
+        loss = loss + (1.0 if stage.name == "text" else _OUTLOOK_WEIGHT) * _outlook_loss(out, batch, probes)
+    if stage.name == "text":
+        return loss
+    assert out.parameters is not None
+    x, target = points[draws.at], y[:, draws.at]
+    if stage.name == "paper":
+        target = target * batch.scale[:, None] + batch.mean[:, None]
+        return candidate_errors(model.topologies[0], out.parameters[0], x, target)[:, 0]
+    for topology, parameters in zip(model.topologies, out.parameters, strict=True):
+        errors = (candidate_errors(topology, parameters, x, target) + _FLOOR).log()  # (B, K)
+        # With probes the best candidate can be told, without them the first has to do.
+        best = torch.where(draws.alone, errors[:, 0], errors.min(1).values)
+        loss = loss + (best + _MEAN_WEIGHT * errors.mean(1)) / len(out.parameters)
+    return loss
+
+
+def candidate_errors(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return the mean squared error of every candidate.
+
+    Args:
+        topology: Of the candidates.
+        parameters: `(B, K, P)`.
+        x: `(N, 9)` normalized inputs.
+        y: `(B, N)` standardized outputs.
+
+    Returns:
+        `(B, K)`.
+    """
+    got = forward(topology, parameters.float().flatten(0, 1), x)[..., 0].view(*parameters.shape[:2], -1)  # (B, K, N)
+    return (got - y[:, None]).square().mean(-1)
+
+
+def locate(batch: Batch) -> Tensor:
+    """Return what `CompNetOutput.location` should be `(B, 2)`."""
+    return torch.stack([(batch.mean / batch.scale).asinh(), batch.scale.log()], 1)
+
+
+def _outlook_loss(out: CompNetOutput, batch: Batch, probes: Tensor) -> Tensor:
+    assert out.probes is not None
+    loss = ((out.probes.float() - probes).square().mean(1) + _TEXT_FLOOR).log()
+    if out.location is None:
+        return loss
+    return loss + 0.2 * functional.smooth_l1_loss(out.location.float(), locate(batch), reduction="none").sum(1)
