@@ -285,3 +285,15 @@ def test_minutes(pack_file, tmp_path):
 def test_bad_options(changes, text):
     with pytest.raises(UsageError, match=text):
         options(**changes)
+
+
+def test_command(pack_file, tmp_path, nstk):
+    arguments = ["train", str(pack_file), "--out", str(tmp_path / "run"), "--batch", "4", "--device", "cpu"]
+    ran = nstk(*arguments, "--steps", "2", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["steps"] == 2
+    assert "100 %: text: step 2" in ran.err
+    nstk(*arguments, "--steps", "3").check_error(2, "other options")
+    nstk("train", str(tmp_path / "none.npz"), "--steps", "1").check_error(2, "no pack")
+    nstk(*arguments).check_error(2, "how long")
+    nstk("train", str(pack_file), "--steps", "1", "--preset", "big").check_error(2, "unknown preset")

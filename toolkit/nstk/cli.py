@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from nstk import __version__
-from nstk.console import progress_shown, show_part, show_reports
+from nstk.console import progress_bar, progress_shown, show_part, show_reports
 from nstk.errors import NstkError, UsageError
 
 if TYPE_CHECKING:
@@ -269,6 +269,55 @@ def bench(
     with progress_shown() as progress:
         record = run(surrogate, options, progress)
     show_part("bench", record, as_json)
+
+
+@app.command()
+def train(
+    pack: Annotated[Path, typer.Argument(metavar="PACK", help="File that nstk corpus pack wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; a run found there goes on.")] = Path("compnet"),
+    preset: Annotated[
+        str, typer.Option("--preset", help="compnet, or compnet-paper: text alone, 9-4-4-1.")
+    ] = "compnet",
+    steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in optimizer steps.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Length in minutes instead.")] = None,
+    batch: Annotated[int, typer.Option("--batch", help="Rows per step, over all processes.")] = 512,
+    accumulate: Annotated[int, typer.Option("--accumulate", help="Parts a batch is computed in.")] = 1,
+    rate: Annotated[float, typer.Option("--rate", help="Peak learning rate.")] = 1e-3,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    bfloat16: Annotated[
+        bool | None, typer.Option("--bfloat16/--float32", help="Default: what is faster.", show_default=False)
+    ] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a hypernetwork; killed anywhere, the same command goes on."""
+    from nstk.training.loop import TrainOptions
+    from nstk.training.loop import train as run
+
+    options = TrainOptions(
+        preset=preset,
+        steps=steps,
+        minutes=minutes,
+        batch=batch,
+        accumulate=accumulate,
+        rate=rate,
+        seed=seed,
+        device=device,
+        bfloat16=bfloat16,
+        compiled=compiled,
+        encoder=encoder,
+    )
+    with progress_bar() as progress:
+        record = run(pack, out, options, progress)
+    if as_json:
+        typer.echo(json.dumps(record))
+    else:
+        for name, value in record["validation"].items():
+            typer.echo(f"{name}: nmse {value:.3g}")
+        typer.echo(f"Wrote {record['folder']} after {record['steps']} steps, {record['seconds'] / 60:.1f} minutes.")
 
 
 @app.command()

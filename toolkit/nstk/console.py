@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -50,3 +52,26 @@ def progress_shown() -> Iterator[Callable[[str], None]]:
             yield lambda text: status.update(text)
     else:
         yield lambda text: print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[float, str], None]]:
+    """Show how much of a long run is done: a bar on a terminal, a line every half minute elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("starting", total=1.0)
+            yield lambda share, text: bar.update(task, completed=share, description=text)
+    else:
+        told = -math.inf
+
+        def tell(share: float, text: str) -> None:
+            nonlocal told
+            if time.monotonic() - told > 30:
+                print(f"{100 * share:.0f} %: {text}", file=sys.stderr, flush=True)
+                told = time.monotonic()
+
+        yield tell

@@ -168,12 +168,15 @@ class _Run:
             over = self._share() >= 1
             if self.step % _LOG_STEPS == 0 or over:
                 rate = counted / (now - last_logged)
-                values = {"loss": float(torch.stack(self.losses).mean()), "programs_per_second": rate * self.options.batch}
+                values = {
+                    "loss": float(torch.stack(self.losses).mean()),
+                    "programs_per_second": rate * self.options.batch,
+                }
                 values |= {"learning_rate": self.optimizer.param_groups[0]["lr"]}
                 values |= {"flops_per_second": rate * self.flops[stage.name]}
                 values |= {"share_of_peak": values["flops_per_second"] / self.peak}
                 self._log(stage.name, values)
-                self.progress(share, self._describe(stage, values, share))
+                self.progress(self._share(), self._describe(stage, values, self._share()))
                 last_logged, counted, self.losses = now, 0, []
             if self.step % _VALIDATION_STEPS == 0 or over or self._stage(self._share())[0] != stage:
                 validation = self._validate()
