@@ -281,7 +281,9 @@ def train(
     steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in optimizer steps.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Length in minutes instead.")] = None,
     batch: Annotated[int, typer.Option("--batch", help="Rows per step, over all processes.")] = 512,
-    accumulate: Annotated[int, typer.Option("--accumulate", help="Parts a batch is computed in.")] = 1,
+    accumulate: Annotated[
+        int | None, typer.Option("--accumulate", help="Parts a batch is computed in; default: what is fast.")
+    ] = None,
     rate: Annotated[float, typer.Option("--rate", help="Peak learning rate.")] = 1e-3,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     bfloat16: Annotated[

@@ -27,7 +27,7 @@ from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, tr
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.data import TrainingData
 from nstk.training.journal import Journal
-from nstk.training.objective import Stage, compute_loss, draw, plan_stages
+from nstk.training.objective import Draws, Stage, compute_loss, draw, plan_stages
 from nstk.training.state import FILE, load_state, read_record, save_state
 
 Progress = Callable[[float, str], None]
@@ -37,6 +37,7 @@ _AVERAGE = 0.999
 _CLIP = 1.0
 _LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 500, 2048
 _PAD_TO = 64
+_ROWS_OF_TEXT = 32  # at once on a CPU: sorted by length they need no padding, and fit its caches
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TrainOptions:
         steps: Length of the run in optimizer steps; or
         minutes: its length in minutes, resumed parts added up.
         batch: Rows per step, over all processes.
-        accumulate: Parts a batch is computed in.
+        accumulate: Parts a batch is computed in, sorted by length of text; None: what is fast on the device.
         rate: Peak learning rate.
         seed: Of initialization and draws.
         device: `auto`, `cpu` or `cuda`.
@@ -63,7 +64,7 @@ class TrainOptions:
     steps: int | None = None
     minutes: float | None = None
     batch: int = 512
-    accumulate: int = 1
+    accumulate: int | None = None
     rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
@@ -82,8 +83,9 @@ class TrainOptions:
             raise UsageError("a run has at least one step", "give --steps or --minutes")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"unknown device '{self.device}'", "choose auto, cpu or cuda")
-        if self.batch < 1 or self.accumulate < 1 or self.batch % self.accumulate:
-            raise UsageError(f"a batch of {self.batch} has no {self.accumulate} equal parts", "change --batch")
+        parts = 1 if self.accumulate is None else self.accumulate
+        if self.batch < 1 or parts < 1 or self.batch % parts:
+            raise UsageError(f"a batch of {self.batch} has no {parts} equal parts", "change --batch")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise UsageError("no CUDA device here", "use --device cpu")
 
@@ -123,7 +125,7 @@ class _Run:
         self.out, self.options, self.progress = out, options, progress
         self.journal: Journal | None = None
         self.rank, self.world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-        if options.batch % (self.world * options.accumulate):
+        if options.batch % (self.world * (options.accumulate or 1)):
             raise UsageError(
                 f"a batch of {options.batch} cannot be split over {self.world} processes", "change --batch"
             )
@@ -224,8 +226,6 @@ class _Run:
         options, size = self.options, self.options.batch
         seed = options.seed * 2**32 + self.step
         generator = torch.Generator(self.device).manual_seed(seed)
-        if self.model.config.hidden_dropout_prob:
-            torch.manual_seed(seed)
         rows = self.data.draw(size, generator)
         if stage.reads_text:
             rows = self.data.by_length(rows)
@@ -233,15 +233,13 @@ class _Run:
         self.optimizer.param_groups[0]["lr"] = options.rate * stage.rate * _schedule(place)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
-        share = size // options.accumulate
+        share = self._rows_at_once(stage)
+        if stage.name not in self.flops:
+            self._count(stage, rows, draws)
+        torch.manual_seed(seed)  # of dropout
         for start in range(0, size, share):
             part = slice(start + self.rank, start + share, self.world)
-            batch = self.data.batch(rows[part], stage.reads_text, _PAD_TO if options.compiled else 1)
-            arguments = (batch, self.data.points, stage, draws.of(part), self.bfloat16)
-            if stage.name not in self.flops:
-                self.flops[stage.name] = _count_flops(self.model, arguments) * options.accumulate * self.world
-                self.optimizer.zero_grad(set_to_none=True)
-            loss = compute_loss(self.network, *arguments).sum() / size
+            loss = self._loss(self.network, stage, rows[part], draws.of(part)).sum() / size
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -252,6 +250,28 @@ class _Run:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.model.parameters()), weight)
         return total
+
+    def _loss(self, network: Any, stage: Stage, rows: Tensor, draws: Draws) -> Tensor:
+        batch = self.data.batch(rows, stage.reads_text, _PAD_TO if self.options.compiled else 1)
+        return compute_loss(network, batch, self.data.points, stage, draws, self.bfloat16)
+
+    def _count(self, stage: Stage, rows: Tensor, draws: Draws) -> None:
+        """Count the floating-point operations of one step, over all processes."""
+        share = self._rows_at_once(stage)
+        with FlopCounterMode(display=False) as counter:
+            for start in range(0, len(rows), share):
+                part = slice(start, start + share)
+                self._loss(self.model, stage, rows[part], draws.of(part)).sum().backward()  # type: ignore[no-untyped-call]
+        self.flops[stage.name] = float(counter.get_total_flops())
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _rows_at_once(self, stage: Stage) -> int:
+        """Return the rows of a batch, over all processes, that are computed at once."""
+        size = self.options.batch
+        if self.options.accumulate is not None:
+            return size // self.options.accumulate
+        few = _ROWS_OF_TEXT * self.world
+        return few if self.device.type == "cpu" and stage.reads_text and size % few == 0 else size
 
     def _add_up(self, tensors: list[Tensor]) -> None:
         """Replace tensors by their sums over all processes."""
@@ -355,12 +375,6 @@ def _schedule(place: float) -> float:
     if place < _WARM_UP:
         return max(place, 1e-4) / _WARM_UP
     return _LOWEST + (1 - _LOWEST) * 0.5 * (1 + math.cos(math.pi * (place - _WARM_UP) / (1 - _WARM_UP)))
-
-
-def _count_flops(model: CompNet, arguments: tuple[Any, ...]) -> float:
-    with FlopCounterMode(display=False) as counter:
-        compute_loss(model, *arguments).sum().backward()  # type: ignore[no-untyped-call]
-    return float(counter.get_total_flops())
 
 
 def _prefers_bfloat16(device: torch.device) -> bool:
