@@ -11,7 +11,7 @@ from handmade import pointer, program, value
 from networks import inputs_program, random_surrogate, with_intervals
 
 from nstk import mlp
-from nstk.compilation import propose, random_parameters
+from nstk.compilation import compile_program, random_parameters
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
 from nstk.fitting import Goal, fit, fit_further, most_pairs, sample_data, split_pairs
@@ -107,7 +107,7 @@ def test_unknown_words_are_refused():
     with pytest.raises(UsageError, match="unknown optimizer 'sgd'"):
         run_race(Topology((2, 4, 4, 1)), optimizer="sgd")
     with pytest.raises(UsageError, match="unknown init 'magic'") as caught:
-        propose(inputs_program(1), Topology((1, 4, 4, 1)), 2, 0, "magic")
+        compile_program(inputs_program(1), "magic", None, print)
     assert "random" in caught.value.hint
 
 

@@ -23,7 +23,7 @@ ROWS = (
     "sampling pairs surrogate wrapper corpus hypernetwork hypernetwork.configuration",
     "mlp folding sandbox corpus.inputs hypernetwork.modeling hypernetwork.tokenization",
     "finetuning expressions corpus.pack hypernetwork.checkpoint training training.journal training.state",
-    "emission training.data",
+    "emission training.data hypernetwork.proposal",
     "constants timing compilation training.objective",
     "verification training.assessment",
     "fitting record training.loop",

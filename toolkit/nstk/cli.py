@@ -38,7 +38,9 @@ TopologyName = Annotated[str, typer.Option("--topology", help="auto, 4-4, 8-8, 1
 Number = Annotated[str, typer.Option("--number", help="auto or float.")]
 Style = Annotated[str, typer.Option("--style", help="speed or size.")]
 Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure costs (repeatable): host.")]
-Init = Annotated[str, typer.Option("--init", help="Initial parameters: random.")]
+Init = Annotated[
+    str, typer.Option("--init", help="Initial parameters: random, compnet, compnet-text, or a hypernetwork's folder.")
+]
 Optimizer = Annotated[str, typer.Option("--optimizer", help="lm, or adam for the paper's protocol.")]
 Samples = Annotated[int | None, typer.Option("--samples", help="Training pairs; default: what the topology needs.")]
 Effort = Annotated[str, typer.Option("--effort", help="quick, normal or high.")]
@@ -138,6 +140,52 @@ def build(
     show_reports(built, as_json, listed=source is None)
     if not all(b.ok for b in built):
         raise typer.Exit(1)
+
+
+@app.command()
+def compile(
+    source: Annotated[str, typer.Argument(metavar="SOURCE[:FUNCTION]", help="C file.", show_default=False)],
+    function: Function = None,
+    domain: Domain = None,
+    outputs: Outputs = None,
+    topology: TopologyName = "4-4",
+    init: Init = "compnet",
+    pairs: Pairs = None,
+    seed: Seed = 0,
+    out: Out = Path("nstk-out"),
+    cflags: Cflags = "",
+    include: Include = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compile a C function to an initial surrogate, which nstk finetune continues."""
+    from nstk.compilation import compile_surrogate
+    from nstk.domain import parse_domain
+    from nstk.options import BuildOptions, split_flags, split_source
+
+    path, function = split_source(source, function)
+    options = BuildOptions(
+        source=path,
+        function=function,
+        domain=parse_domain(domain) if domain is not None else {},
+        outputs=tuple(outputs.replace(",", " ").split()) if outputs is not None else None,
+        topology=topology,
+        init=init,
+        pairs=pairs,
+        seed=seed,
+        out=out,
+        cflags=split_flags(cflags),
+        include=tuple(include or ()),
+    )
+    with progress_shown() as progress:
+        record = compile_surrogate(options, progress)
+    if as_json:
+        typer.echo(json.dumps(record))
+        return
+    for name, error in record["nrmse"].items():
+        random = record["random_nrmse"][name]
+        typer.echo(f"{name}: nrmse {error:.3g}, best of as many random starts {random:.3g}")
+    typer.echo(f"Wrote {record['folder']}; 'nstk finetune {record['folder']} {source}' goes on.")
 
 
 @app.command()

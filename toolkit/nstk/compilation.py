@@ -1,39 +1,114 @@
 """Surrogate compilation: a program in, initial parameters out.
 
 Every method answers the same call, so that the pipeline races what they propose against each other on equal pairs.
+Random starts are always among them.
 """
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nstk import sampling
 from nstk.errors import UsageError
-from nstk.options import INITS
-from nstk.program import Program
-from nstk.topology import Topology
+from nstk.options import DEFAULT_TOLERANCE, INITS, BuildOptions
+from nstk.output import check_writable, replacing
+from nstk.pairs import read_pairs
+from nstk.program import Program, read_program
+from nstk.sandbox import ProgramRunner
+from nstk.surrogate import Network, Surrogate, mlp_forward, normalize, save_surrogate
+from nstk.topology import Topology, parse_hidden
+
+if TYPE_CHECKING:
+    from nstk.hypernetwork.proposal import Compiled
+
+Array = NDArray[np.float64]
+
+Progress = Callable[[str], None]
+
+#: The hypernetwork that ships with the package.
+SHIPPED = Path(__file__).parent / "hypernetwork" / "compnet"
 
 
-def propose(program: Program, topology: Topology, count: int, seed: int, method: str) -> NDArray[np.float64]:
-    """Propose initial parameters for a surrogate of `program`.
+_PAIRS, _CANDIDATES = 1024, 32
+
+
+def compile_program(
+    program: Program, method: str, original: Callable[[Array], Array] | None, progress: Progress
+) -> "Compiled | None":
+    """Compile a program with a hypernetwork.
 
     Args:
-        program: What is to be imitated. The random method reads nothing of it.
+        program: What is to be imitated.
+        method: One of `options.INITS`, or the folder of a hypernetwork.
+        original: Runs the program, for the probes; None if it cannot be run.
+        progress: Told if the program has too many inputs for the hypernetwork.
+
+    Returns:
+        What the hypernetwork proposes; None for `random`, and for programs with too many inputs.
+
+    Raises:
+        UsageError: The method is unknown, or the folder holds no hypernetwork.
+    """
+    if method == "random":
+        return None
+    model, tokenizer = _load(_folder(method))
+    if len(program.inputs) > model.config.inputs:
+        limit = model.config.inputs
+        progress(f"{program.name} has more than {limit} inputs: initial parameters are random")
+        return None
+    from nstk.hypernetwork import proposal
+
+    return proposal.compile_program(model, tokenizer, program, None if method == "compnet-text" else original)
+
+
+def method_name(method: str) -> str:
+    """Return a method's name for reports: a folder's is that of its weights, wherever they lie."""
+    return method if method in INITS else f"hypernetwork {hypernetwork_digest(method)[:12]}"
+
+
+def hypernetwork_digest(method: str) -> str:
+    """Return a hash of the weights a method compiles with; empty for `random`, or if there are none."""
+    file = _folder(method) / "model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest() if method != "random" and file.is_file() else ""
+
+
+def propose(
+    topology: Topology,
+    count: int,
+    seed: int,
+    compiled: "Compiled | None" = None,
+    mean: Array | None = None,
+    scale: Array | None = None,
+) -> Array:
+    """Propose initial parameters.
+
+    Args:
         topology: Of the network that is asked for.
         count: Number of candidates.
-        seed: Of the random draws.
-        method: One of `options.INITS`.
+        seed: Of the random ones.
+        compiled: What a hypernetwork proposes; at most half of the candidates are its.
+        mean: `(O,)` that the surrogate adds to its outputs; with `compiled`.
+        scale: `(O,)` that it multiplies them by.
 
     Returns:
         `(count, P)`, float64.
-
-    Raises:
-        UsageError: The method is unknown.
     """
-    if method not in INITS:
-        raise UsageError(f"unknown init '{method}'", f"choose one of {', '.join(INITS)}")
-    return random_parameters(topology, count, seed)
+    found = np.empty((0, topology.parameters))
+    if compiled is not None:
+        assert mean is not None
+        assert scale is not None
+        found = compiled.starts(topology, mean, scale)[: (count + 1) // 2]
+    return np.concatenate([found, random_parameters(topology, count - len(found), seed)])
 
 
-def random_parameters(topology: Topology, count: int, seed: int) -> NDArray[np.float64]:
+def random_parameters(topology: Topology, count: int, seed: int) -> Array:
     """Draw parameters as torch's `nn.Linear` does by default: weights and biases U(-k, k), k = 1 / sqrt(inputs)."""
     generator = np.random.default_rng([seed, *topology.widths])
     params = np.empty((count, topology.parameters))
@@ -42,3 +117,94 @@ def random_parameters(topology: Topology, count: int, seed: int) -> NDArray[np.f
         for part in (layer.weight, layer.bias):
             params[:, part] = generator.uniform(-bound, bound, (count, part.stop - part.start))
     return params
+
+
+def _folder(method: str) -> Path:
+    if method in INITS:
+        return SHIPPED
+    if not Path(method).is_dir():
+        raise UsageError(f"unknown init '{method}'", f"choose one of {', '.join(INITS)}, or a hypernetwork's folder")
+    return Path(method)
+
+
+def compile_surrogate(options: BuildOptions, progress: Progress) -> dict[str, Any]:
+    """Compile a program to an initial surrogate, one network per output, and save it.
+
+    The best of all candidates on 1,024 runs of the program (or on the pairs given) is kept for each output, so that the
+    result is at least as good as the best random start.
+
+    Args:
+        options: `source`, `function`, `domain`, `outputs`, `topology` (`auto` is 4-4), `init`, `pairs`, `seed`, `out`,
+            `cflags` and `include` are used.
+        progress: Told each step as it begins.
+
+    Returns:
+        What was made: function, folder, init, topology, candidates, seconds (once the hypernetwork is loaded), nrmse of
+        each output and of its best random start.
+
+    Raises:
+        NstkError: Bad input, or the program misbehaved; nothing is written then.
+    """
+    program = read_program(options.source, options.function, domain=options.domain or None, outputs=options.outputs)
+    topology = Topology((len(program.inputs), *parse_hidden(options.topology)[0], 1))
+    folder = options.out / program.name
+    check_writable(folder)
+    with ExitStack() as stack:
+        original = None
+        if options.pairs is None:
+            progress(f"running {program.name}")
+            runner = stack.enter_context(ProgramRunner(program, includes=options.include, cflags=options.cflags))
+            original = runner.outputs
+            x = sampling.sobol(program.inputs, _PAIRS, options.seed)
+            y = original(x)
+        else:
+            x, y = read_pairs(options.pairs, program)
+        if options.init != "random":
+            progress("loading the hypernetwork")
+            _load(_folder(options.init))
+        began = time.perf_counter()
+        compiled = compile_program(program, options.init, original, progress)
+        seconds = time.perf_counter() - began
+    mean, std = y.mean(0), y.std(0)
+    unit = np.where(std > 0, std, 1.0)
+    starts = propose(topology, _CANDIDATES, options.seed, compiled, mean, unit)
+    random = random_parameters(topology, _CANDIDATES, options.seed)
+    z, target = normalize(program.inputs, x), (y - mean) / unit
+    errors, baseline = (np.array([_nrmse(topology, params, z, target) for params in each]) for each in (starts, random))
+    networks = tuple(
+        Network(topology, starts[best].astype(np.float32), (output,)) for output, best in enumerate(errors.argmin(0))
+    )
+    provenance = {
+        "init": method_name(options.init),
+        "seed": options.seed,
+        "tolerance": options.tolerance or program.tolerance,
+    }
+    emission = {"style": options.style, "clamp": options.clamp, "sigmoid_error": options.sigmoid_error}
+    provenance["tolerance"] = provenance["tolerance"] or DEFAULT_TOLERANCE
+    with replacing(folder) as scratch:
+        save_surrogate(Surrogate(program, networks, mean, std, provenance | {"emission": emission}), scratch)
+    return {
+        "function": program.name,
+        "folder": str(folder),
+        "init": method_name(options.init),
+        "topology": str(topology),
+        "candidates": len(starts),
+        "seconds": seconds,
+        "nrmse": dict(zip(program.output_names, errors.min(0).tolist(), strict=True)),
+        "random_nrmse": dict(zip(program.output_names, baseline.min(0).tolist(), strict=True)),
+    }
+
+
+def _nrmse(topology: Topology, params: Array, x: Array, y: Array) -> Array:
+    """Return the error of one network `(O,)` on normalized inputs `(N, I)` and standardized outputs `(N, O)`."""
+    error: Array = np.sqrt(np.mean((mlp_forward(topology, params, x) - y) ** 2, axis=0))
+    return error
+
+
+@lru_cache(maxsize=1)
+def _load(folder: Path) -> tuple[Any, Any]:
+    if folder == SHIPPED and not folder.is_dir():
+        raise UsageError("no hypernetwork ships with this version", "use --init random, or name a folder of your own")
+    from nstk.hypernetwork.checkpoint import load_checkpoint
+
+    return load_checkpoint(folder)

@@ -6,13 +6,13 @@ points apart from the training pairs, and what misses the tolerance is refined: 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
-from nstk.compilation import propose
+from nstk.compilation import compile_program, propose
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
 from nstk.program import Program
@@ -20,6 +20,9 @@ from nstk.surrogate import Network, Surrogate, mlp_forward, normalize, rebase
 from nstk.tolerance import Tolerance
 from nstk.topology import Topology
 from nstk.verification import Comparison, covering_points, search_worst
+
+if TYPE_CHECKING:
+    from nstk.hypernetwork.proposal import Compiled
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -68,7 +71,7 @@ class Goal:
         norm: `rms`, or `max` to refine for the largest error in any case.
         effort: `quick`, `normal` or `high`.
         optimizer: `lm` or `adam`.
-        init: Method that proposes initial parameters.
+        init: Method that proposes initial parameters: one of `options.INITS`, or a hypernetwork's folder.
         seed: Of every draw.
         all_pairs: The last stage fits to all pairs there are, not to what its rung needs.
     """
@@ -195,9 +198,11 @@ class _Fitter:
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
         self.pairs: dict[Topology, int] = {}
+        self.compiled: Compiled | None = None
 
     def climb(self) -> Fitted:
         """Try each rung until one meets the tolerance, and after that only what would be cheaper still."""
+        self.compiled = compile_program(self.program, self.goal.init, self.data.original, self.progress)
         outputs = tuple(range(len(self.program.outputs)))
         layouts: list[tuple[Candidate, ...]] = []
         separate: dict[int, Candidate] = {}  # each output's best network of its own, over the rungs so far
@@ -248,7 +253,7 @@ class _Fitter:
         stages = race_stages(hidden, self.goal.effort, len(self.program.inputs))
         if self.goal.all_pairs:
             stages = (*stages[:-1], replace(stages[-1], pairs=len(self.x)))
-        starts = propose(self.program, topology, stages[0].survivors, self.goal.seed, self.goal.init)
+        starts = propose(topology, stages[0].survivors, self.goal.seed, self.compiled, self.mean, self.unit)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
         params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)

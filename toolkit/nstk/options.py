@@ -17,7 +17,7 @@ STYLES = ("speed", "size")
 NUMBERS = ("auto", "float")
 NORMS = ("rms", "max")
 EFFORTS = ("quick", "normal", "high")
-INITS = ("random",)
+INITS = ("random", "compnet", "compnet-text")
 OPTIMIZERS = ("lm", "adam")
 TARGETS = ("host",)
 DEFAULT_TOLERANCE = "1%"
@@ -38,7 +38,7 @@ class BuildOptions:
         number: Number format of the header; `auto` is float on every target so far.
         style: `speed` or `size`.
         targets: Where costs are measured; `host` always is.
-        init: Where the initial parameters come from.
+        init: Where the initial parameters come from: one of `INITS`, or a hypernetwork's folder.
         optimizer: `lm` or `adam`.
         samples: Training pairs; None for what the rung needs.
         effort: `quick`, `normal` or `high`.
@@ -79,6 +79,9 @@ class BuildOptions:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise UsageError(f"unknown {name} '{getattr(self, name)}'", f"choose one of {', '.join(allowed)}")
+        if self.init not in INITS and not Path(self.init).is_dir():
+            text = f"choose one of {', '.join(INITS)}, or a hypernetwork's folder"
+            raise UsageError(f"unknown init '{self.init}'", text)
         for target in self.targets:
             if target not in TARGETS:
                 raise UsageError(f"unknown target '{target}'", f"choose one of {', '.join(TARGETS)}")
@@ -104,6 +107,7 @@ class BuildOptions:
         """Return what decides the result as plain JSON values: all but where files lie."""
         values = asdict(self)
         kept = {k: v for k, v in values.items() if k not in ("source", "out", "pairs", "include")}
+        kept["init"] = self.init if self.init in INITS else "hypernetwork"
         return {**kept, "include": [str(folder) for folder in self.include]}
 
 
@@ -112,7 +116,6 @@ _CHOICES = {
     "number": NUMBERS,
     "style": STYLES,
     "effort": EFFORTS,
-    "init": INITS,
     "optimizer": OPTIMIZERS,
 }
 

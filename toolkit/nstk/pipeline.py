@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import __version__, sampling
+from nstk.compilation import hypernetwork_digest, method_name
 from nstk.emission import emit, header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded, fold
@@ -236,7 +237,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         fitted = _fit(program, data, tolerance, options, start, progress)
         seconds = time.perf_counter() - began
         surrogate = with_provenance(fitted.surrogate, emission=_emission(options), tolerance=str(tolerance))
-        init = "surrogate" if start is not None else options.init
+        init = "surrogate" if start is not None else method_name(options.init)
         surrogate = with_provenance(surrogate, init=init, effort=options.effort, seed=options.seed)
         folded = _fold(surrogate)
         header = emit(program, folded, style=options.style)
@@ -378,7 +379,7 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
     seen = visible_text(program.source, includes=options.include, cflags=options.cflags, origin=origin)
     tolerance = options.tolerance or program.tolerance
     plain = options.plain() | {"program": program.sha256, "text": seen, "tolerance": tolerance}
-    text = json.dumps([__version__, plain, pairs, weights], sort_keys=True)
+    text = json.dumps([__version__, plain, pairs, weights, hypernetwork_digest(options.init)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,0 +1,156 @@
+"""Surrogate compilation with a hypernetwork: a program in, candidate parameters out.
+
+A program with fewer inputs than the covering topology uses its first ones; the weights of the others are left out. A
+program with several outputs is compiled once for each, as if it had no other.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nstk.corpus.inputs import unit_points
+from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.tokenization import ProgramTokenizer
+from nstk.program import Program
+from nstk.sampling import snap
+from nstk.surrogate import mlp_forward, scaling
+from nstk.topology import Topology
+
+Array = NDArray[np.float64]
+
+_RIDGE = 1e-6  # of the output layer fitted to the probes
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What a hypernetwork proposes for one program of I inputs and O outputs.
+
+    Attributes:
+        candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output. They compute
+            (output - mean) / scale from inputs normalized to [-1, 1].
+        mean: `(O,)` of the probes, or as the text predicts it.
+        scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output.
+        x: `(256, I)` normalized inputs of the probes; empty if none were given.
+        y: `(256, O)` the probes in program units.
+    """
+
+    candidates: dict[tuple[int, ...], Array]
+    mean: Array
+    scale: Array
+    x: Array
+    y: Array
+
+    def starts(self, topology: Topology, mean: Array, scale: Array) -> Array:
+        """Return starts for a surrogate standardized in its own way.
+
+        Args:
+            topology: With one output, for all outputs' networks; or with all outputs, for a shared network.
+            mean: `(O,)` that the surrogate adds to its outputs.
+            scale: `(O,)` that it multiplies them by, above 0.
+
+        Returns:
+            `(S, P)`, every output's first candidate first; none for hidden widths that no head covers.
+        """
+        if topology.hidden not in self.candidates:
+            return np.empty((0, topology.parameters))
+        found = self.candidates[topology.hidden].copy()  # (O, K, P)
+        *_, last = Topology((topology.widths[0], *topology.hidden, 1)).layers()
+        found[..., last.weight] *= (self.scale / scale)[:, None, None]
+        found[..., last.bias] = found[..., last.bias] * (self.scale / scale)[:, None, None]
+        found[..., last.bias] += ((self.mean - mean) / scale)[:, None, None]
+        flat: Array = found.swapaxes(0, 1).reshape(-1, found.shape[-1])  # candidate by candidate
+        if topology.widths[-1] == 1:
+            return flat
+        return np.stack([self._shared(topology, params, mean, scale) for params in flat])
+
+    def _shared(self, topology: Topology, params: Array, mean: Array, scale: Array) -> Array:
+        """Return parameters `(P,)` of a network for all outputs, with the hidden layers of a network for one.
+
+        The output layer is cloned, as in the paper; where there are probes, fitted to them.
+        """
+        *_, single = Topology((topology.widths[0], *topology.hidden, 1)).layers()
+        *_, last = topology.layers()
+        shared = np.empty(topology.parameters)
+        shared[: last.weight.start] = params[: single.weight.start]
+        shared[last.weight] = np.tile(params[single.weight], last.outputs)
+        shared[last.bias] = params[single.bias]
+        if len(self.x):
+            inner = Topology((*topology.widths[:-2], topology.widths[-2]))
+            z = mlp_forward(inner, shared[: last.weight.start], self.x)
+            h = np.column_stack([0.5 + 0.5 * np.tanh(0.5 * z), np.ones(len(z))])  # (N, width + 1)
+            target = (self.y - mean) / scale  # (N, O)
+            normal = h.T @ h + _RIDGE * len(h) * np.eye(h.shape[1])
+            fitted = np.linalg.solve(normal, h.T @ target)  # (width + 1, O)
+            shared[last.weight], shared[last.bias] = fitted[:-1].T.ravel(), fitted[-1]
+        return shared
+
+
+def run_probes(program: Program, original: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Run a program at a hypernetwork's fixed inputs: normalized `(256, I)` and its outputs `(256, O)`."""
+    center, half = scaling(program.inputs)
+    unit = unit_points()[:256, : len(program.inputs)].astype(np.float64)
+    x = snap(program.inputs, center + half * unit)
+    return (x - center) / half, original(x)
+
+
+@torch.inference_mode()
+def compile_program(
+    model: CompNet, tokenizer: ProgramTokenizer, program: Program, original: Callable[[Array], Array] | None
+) -> Compiled:
+    """Compile a program.
+
+    Args:
+        model: A hypernetwork for at least as many inputs as the program has.
+        tokenizer: Its tokenizer.
+        program: Text, signature and domain are read.
+        original: Runs the program in program units; None to compile from text alone.
+    """
+    config, count = model.config, len(program.inputs)
+    outputs = len(program.outputs)
+    x, y = np.empty((0, count)), np.empty((0, outputs))
+    mean, scale, probes = np.zeros(outputs), np.ones(outputs), None
+    if original is not None and config.use_probes:
+        x, y = run_probes(program, original)
+        mean, std = y.mean(0), y.std(0)
+        scale = np.where(std > 0, std, 1.0)
+        probes = torch.tensor(((y - mean) / scale).T, dtype=torch.float32)  # (O, 256)
+    encoded = tokenizer.encode(program.source, program.name, _first_inputs(program))
+    center, half = np.zeros(config.inputs), np.ones(config.inputs)
+    center[:count], half[:count] = scaling(program.inputs)
+    present = (np.arange(config.inputs) < count).astype(np.float64)
+    values, *domain = (
+        torch.tensor(array, dtype=torch.float32).expand(outputs, -1)
+        for array in (encoded.values, center, half, present)
+    )
+    ids = torch.tensor(encoded.ids).expand(outputs, -1)
+    out = model(ids, None, values, *domain, probes)
+    if probes is None and out.location is not None:
+        location = out.location.double().numpy()
+        scale = np.exp(location[:, 1].clip(-60, 60))
+        mean = np.sinh(location[:, 0].clip(-30, 30)) * scale
+    candidates = {
+        topology.hidden: _without_absent(topology, written.double().numpy(), count)
+        for topology, written in zip(model.topologies, out.parameters, strict=True)
+    }
+    return Compiled(candidates, mean, scale, x, y)
+
+
+def _first_inputs(program: Program) -> dict[str, int]:
+    """Return the index of the first input that each input parameter gives."""
+    found, index = {}, 0
+    for parameter in program.parameters:
+        if parameter.role in ("value", "array"):
+            found[parameter.name] = index
+            index += parameter.size
+    return found
+
+
+def _without_absent(topology: Topology, params: Array, inputs: int) -> Array:
+    """Return parameters `(..., P)` of a covering topology without the weights of all but the first `inputs`."""
+    first = next(topology.layers())
+    weight = params[..., first.weight].reshape(*params.shape[:-1], first.outputs, first.inputs)[..., :inputs]
+    rest = params[..., first.weight.stop :]
+    return np.concatenate([weight.reshape(*params.shape[:-1], -1), rest], axis=-1)
