@@ -75,7 +75,13 @@ def test_compiled_networks_compute_what_the_covering_ones_do(folder, source):
     values = torch.tensor(encoded.values)
     with torch.no_grad():
         out = model(
-            torch.tensor(encoded.ids)[None], None, values[None], *domain[:, None], torch.tensor(probes.T[:1]).float()
+            torch.tensor(encoded.ids)[None],
+            None,
+            values[None],
+            *domain[:, None],
+            torch.tensor(probes.T[:1]).float(),
+            None,
+            torch.tensor(unit_points()[:256]).double(),
         )
     covering = Topology((9, 8, 8, 1))
     x = np.zeros((256, 9))

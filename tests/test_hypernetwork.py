@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertM
 from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
 from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, value_features
+from nstk.hypernetwork.modeling import CompNet, fit_output, value_features
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
     build_tokenizer,
@@ -21,6 +21,7 @@ from nstk.hypernetwork.tokenization import (
     train_word_pieces,
 )
 from nstk.mlp import forward
+from nstk.topology import Topology
 
 TEXT = """
 #include <math.h>
@@ -210,6 +211,30 @@ def test_starts_as_random_initialization():
     parameters = tiny(candidates=64).heads[0].bias.view(64, 65)
     assert 0.25 < parameters[:, :36].abs().max() <= 1 / 3
     assert 0.4 < parameters[:, 40:60].abs().max() <= 0.5
+
+
+def test_output_layers_fit_the_probes():
+    topology = Topology((9, 8, 8, 1))
+    generator = torch.Generator().manual_seed(0)
+    parameters, x = torch.randn(2, 3, 161, generator=generator), torch.rand(256, 9, generator=generator) * 2 - 1
+    y, weight = torch.randn(2, 256, generator=generator), torch.rand(2, 256, generator=generator)
+    weight[1] = 0
+    fitted = fit_output(topology, parameters, x, y, weight)
+    torch.testing.assert_close(fitted[1], parameters[1])
+    torch.testing.assert_close(fitted[..., : topology.parameters - 9], parameters[..., : topology.parameters - 9])
+    h = mlp_forward_hidden(topology, fitted[0, 1], x)
+    root = weight[0].double().sqrt()[:, None]
+    expected = np.linalg.lstsq((h * root).numpy(), (y[0, :, None].double() * root).numpy())[0][:, 0]
+    np.testing.assert_allclose(fitted[0, 1, -9:].numpy(), expected, rtol=0.02, atol=0.02)
+    learned = parameters.clone().requires_grad_()
+    fit_output(topology, learned, x, y, weight).square().sum().backward()
+    assert learned.grad.isfinite().all()
+
+
+def mlp_forward_hidden(topology, params, x):
+    inner = Topology(topology.widths[:-1])
+    h = torch.sigmoid(forward(inner, params[None, : inner.parameters], x))[0].double()
+    return torch.cat([h, torch.ones(len(h), 1)], 1)
 
 
 def test_checkpoint_round_trip(tmp_path):

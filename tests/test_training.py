@@ -87,7 +87,7 @@ def pack_file(tmp_path_factory) -> Path:
 
 
 def options(**changes) -> TrainOptions:
-    given = {"steps": 8, "batch": 16, "changes": TINY, "bfloat16": False, "device": "cpu", **changes}
+    given = {"steps": 8, "batch": 16, "changes": TINY, "precision": "float32", "device": "cpu", **changes}
     return TrainOptions(**given)
 
 
@@ -176,8 +176,9 @@ def test_stages_train_their_parts():
 
 def test_points_compared_at():
     draws = draw(8, 384, 256, Stage("joint", 1, 1), torch.Generator().manual_seed(0))
-    assert len(draws.at) == 128
-    assert (draws.at < 256).sum() == 64
+    assert (draws.fit_at < 256).all()
+    assert len(draws.at.unique()) == 96
+    assert (draws.at < 256).sum() == 32
     assert not draws.given[draws.alone].any()
     assert (draws.sign == 1).all()
 
@@ -205,7 +206,7 @@ from pathlib import Path
 from nstk.training.loop import TrainOptions, train
 torch.set_num_threads(1)
 changes = {changes!r}
-options = TrainOptions(steps={steps}, batch=16, changes=changes, bfloat16=False, device="cpu",
+options = TrainOptions(steps={steps}, batch=16, changes=changes, precision="float32", device="cpu",
                        checkpoint_seconds={seconds})
 train(Path(sys.argv[1]), Path(sys.argv[2]), options)
 """
@@ -243,8 +244,8 @@ def test_killed_and_resumed_equals_uninterrupted(pack_file, tmp_path):
 
 
 def test_two_processes_learn_what_one_does(pack_file, tmp_path):
-    train(pack_file, tmp_path / "one", options(steps=12, accumulate=2))
-    code = CODE.format(changes=TINY, steps=12, seconds=60.0)
+    train(pack_file, tmp_path / "one", options(steps=60, accumulate=2))
+    code = CODE.format(changes=TINY, steps=60, seconds=60.0)
     script = tmp_path / "script.py"
     script.write_text(code)
     done = subprocess.run(
@@ -253,10 +254,16 @@ def test_two_processes_learn_what_one_does(pack_file, tmp_path):
         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for name, tensor in one.items():
-        if name.startswith("model."):
-            torch.testing.assert_close(tensor, two[name], rtol=1e-2, atol=1e-4)
+    curves = [
+        [
+            json.loads(line)["loss"]
+            for line in (tmp_path / name / "curves.jsonl").read_text().splitlines()
+            if '"loss"' in line
+        ]
+        for name in ("one", "two")
+    ]
+    assert len(curves[0]) == 3
+    np.testing.assert_allclose(curves[1], curves[0], rtol=0.02)
 
 
 def test_paper_preset(pack_file, tmp_path):
@@ -280,7 +287,7 @@ def test_minutes(pack_file, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [({"preset": "x"}, "preset"), ({"steps": None}, "how long"), ({"minutes": 1}, "how long"), ({"steps": 0}, "step"),
-     ({"device": "tpu"}, "device"), ({"accumulate": 3}, "equal parts")],
+     ({"device": "tpu"}, "device"), ({"precision": "int8"}, "precision"), ({"accumulate": 3}, "equal parts")],
 )  # fmt: skip
 def test_bad_options(changes, text):
     with pytest.raises(UsageError, match=text):

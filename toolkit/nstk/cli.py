@@ -334,9 +334,7 @@ def train(
     ] = None,
     rate: Annotated[float, typer.Option("--rate", help="Peak learning rate.")] = 1e-3,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    bfloat16: Annotated[
-        bool | None, typer.Option("--bfloat16/--float32", help="Default: what is faster.", show_default=False)
-    ] = None,
+    precision: Annotated[str, typer.Option("--precision", help="auto (what is faster), bfloat16 or float32.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
     seed: Seed = 0,
@@ -356,7 +354,7 @@ def train(
         rate=rate,
         seed=seed,
         device=device,
-        bfloat16=bfloat16,
+        precision=precision,
         compiled=compiled,
         encoder=encoder,
     )

@@ -12,6 +12,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "use_domain": False,
         "use_probes": False,
         "predicts_scale": False,
+        "fits_output": False,
         "normalized_text": False,
         "trunk_blocks": 0,
         "topologies": [[4, 4]],
@@ -41,6 +42,7 @@ class CompNetConfig(PreTrainedConfig):
         use_domain: Read centre and half-width of every input's interval.
         use_probes: Read probes.
         predicts_scale: Surrogates compute standardized outputs; mean and scale are predicted from the text.
+        fits_output: The output layer is fitted to the probes, given or predicted, by least squares.
         normalized_text: The tokenizer normalizes names and carries values.
         trunk_width: Width of the residual MLP that reads the probes.
         trunk_blocks: Its blocks; without any, parameters are linear in the encoded text.
@@ -66,6 +68,7 @@ class CompNetConfig(PreTrainedConfig):
     use_domain: bool = True
     use_probes: bool = True
     predicts_scale: bool = True
+    fits_output: bool = True
     normalized_text: bool = True
     trunk_width: int = 512
     trunk_blocks: int = 6

@@ -18,6 +18,8 @@ from nstk.topology import Topology
 
 _VALUE_FEATURES = 15
 _DOMAIN_FEATURES = 4
+_TRUST = 0.03  # weight of a predicted probe beside given ones
+_RIDGE = 1e-6  # of the least squares; activations vary by some 0.1
 
 
 @dataclass
@@ -95,6 +97,8 @@ class CompNet(PreTrainedModel):
         present: Tensor | None = None,
         probes: Tensor | None = None,
         probe_mask: Tensor | None = None,
+        points: Tensor | None = None,
+        fit_at: Tensor | None = None,
         writes: bool = True,
     ) -> CompNetOutput:
         """Compile a batch of programs.
@@ -108,6 +112,8 @@ class CompNet(PreTrainedModel):
             present: 1 for inputs that are there `(B, 9)`.
             probes: Standardized outputs at the fixed inputs `(B, 256)`; None to compile from text alone.
             probe_mask: 1 for probes that are given `(B, 256)`; None: all.
+            points: The fixed, normalized inputs of the probes `(256, 9)`, to which output layers are fitted.
+            fit_at: Numbers of the probes to fit to `(n,)`; None: all.
             writes: False to read only and leave out the parameters.
         """
         config = self.config
@@ -124,12 +130,23 @@ class CompNet(PreTrainedModel):
                 location = outlook[:, config.probes :] if config.predicts_scale else None
         if not writes:
             return CompNetOutput(probes=predicted, location=location)
-        state = self._fuse(encoded, predicted, probes, probe_mask, present) if config.trunk_blocks else encoded
-        assert state is not None, "neither text nor probes are given"
+        given = None
+        if config.trunk_blocks:
+            assumed, given = self._assume(predicted, probes, probe_mask)
+            state = self._fuse(encoded, assumed, given, present)
+        else:
+            assert encoded is not None, "no text is given"
+            state = encoded
         written = []
         for head, topology in zip(self.heads, self.topologies, strict=True):
             parameters = head(state)
-            written.append(parameters if present is None else prune_absent(topology, parameters, present))
+            if present is not None:
+                parameters = prune_absent(topology, parameters, present)
+            if given is not None and points is not None and config.fits_output:
+                weight = given if predicted is None else given + _TRUST * (1 - given)
+                at = slice(None) if fit_at is None else fit_at
+                parameters = fit_output(topology, parameters, points[at], assumed[:, at], weight[:, at])
+            written.append(parameters)
         return CompNetOutput(parameters=tuple(written), probes=predicted, location=location)
 
     def load_encoder(self, folder: str) -> list[str]:
@@ -176,29 +193,21 @@ class CompNet(PreTrainedModel):
         states: Tensor = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
         return states[:, 0]
 
-    def _fuse(
-        self,
-        encoded: Tensor | None,
-        predicted: Tensor | None,
-        probes: Tensor | None,
-        probe_mask: Tensor | None,
-        present: Tensor | None,
-    ) -> Tensor:
+    def _assume(
+        self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the probes `(B, 256)`, predicted or 0 where they are not given, and 1 where they are."""
+        if probes is None or not self.config.use_probes:
+            assert predicted is not None, "neither text nor probes are given"
+            return predicted.float(), torch.zeros_like(predicted, dtype=torch.float32)
+        given = torch.ones_like(probes) if probe_mask is None else probe_mask
+        return torch.where(given > 0, probes, 0.0 if predicted is None else predicted.to(probes.dtype)), given
+
+    def _fuse(self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None) -> Tensor:
         """Return what the heads read `(B, width)`."""
-        if not self.config.use_probes:
-            probes = None
-        if predicted is None:
-            assert probes is not None, "neither text nor probes are given"
-            predicted = torch.zeros_like(probes)
-        given = torch.zeros_like(predicted) if probes is None else torch.ones_like(predicted)
-        if probes is not None:
-            given = given if probe_mask is None else probe_mask.to(predicted.dtype)
-            # Probes are standardized, but a spike can be hundreds of deviations high.
-            predicted = torch.where(given > 0, symlog(probes).to(predicted.dtype), symlog(predicted))
-        else:
-            predicted = symlog(predicted)
-        there = predicted.new_ones(len(predicted), self.config.inputs) if present is None else present
-        state = self.probe_entry(torch.cat([predicted, given, there.to(predicted.dtype)], 1))
+        there = assumed.new_ones(len(assumed), self.config.inputs) if present is None else present
+        # Probes are standardized, but a spike can be many deviations high.
+        state = self.probe_entry(torch.cat([symlog(assumed), given, there], 1))
         if encoded is not None:
             state = state + self.text_entry(encoded)
         for block in self.blocks:
@@ -252,6 +261,43 @@ def prune_absent(topology: Topology, parameters: Tensor, present: Tensor) -> Ten
     kept = present.to(parameters.dtype).repeat(1, first.outputs)  # row-major (outputs, inputs)
     rest = kept.new_ones(len(kept), topology.parameters - kept.shape[1])
     return parameters * torch.cat([kept, rest], 1)[:, None]
+
+
+def fit_output(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Fit the output layer of every candidate to outputs by least squares.
+
+    What the head wrote is where the fit starts, and stays where outputs do not say otherwise.
+
+    Args:
+        topology: With one output.
+        parameters: `(B, K, P)`.
+        x: `(N, I)` normalized inputs; in float64, all is computed so, which tells activations apart that hardly differ.
+        y: `(B, N)` standardized outputs.
+        weight: How much each counts, at least 0, `(B, N)`.
+
+    Returns:
+        `(B, K, P)`, of the inputs' type.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        parameters, y, weight = (tensor.to(x.dtype) for tensor in (parameters, y, weight))
+        *hidden, last = topology.layers()
+        flat = parameters.flatten(0, 1)  # (BK, P)
+        h = x.expand(len(flat), -1, -1)  # (BK, N, I)
+        for layer in hidden:
+            w = flat[:, layer.weight].view(-1, layer.outputs, layer.inputs)
+            h = torch.baddbmm(flat[:, None, layer.bias], h, w.mT).sigmoid()
+        h = h.view(*parameters.shape[:2], *h.shape[1:])  # (B, K, N, H)
+        own = parameters[..., last.weight, None]  # (B, K, H, 1)
+        # Where no output is known, shares are 0 and the head's own layer stays.
+        share = (weight / weight.sum(1, keepdim=True).clamp(min=1e-6))[:, None, :, None]  # (B, 1, N, 1)
+        rest = y[:, None, :, None] - (h @ own + parameters[..., None, last.bias])  # (B, K, N, 1)
+        shared = share * h
+        centre, mean = shared.sum(2)[..., None], (share * rest).sum(2, keepdim=True)  # (B, K, H, 1), (B, K, 1, 1)
+        normal = (shared.mT @ h - centre @ centre.mT).double()
+        normal = normal + _RIDGE * torch.eye(normal.shape[-1], dtype=torch.float64, device=x.device)
+        change = torch.linalg.solve(normal, (shared.mT @ rest - centre * mean).double()).to(x.dtype)  # (B, K, H, 1)
+        bias = parameters[..., last.bias] + (mean - centre.mT @ change)[..., 0]
+        return torch.cat([parameters[..., : last.weight.start], (own + change)[..., 0], bias], -1)
 
 
 def symlog(x: Tensor) -> Tensor:

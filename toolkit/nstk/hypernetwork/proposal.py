@@ -126,7 +126,8 @@ def compile_program(
         for array in (encoded.values, center, half, present)
     )
     ids = torch.tensor(encoded.ids).expand(outputs, -1)
-    out = model(ids, None, values, *domain, probes)
+    points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
+    out = model(ids, None, values, *domain, probes, None, points)
     if probes is None and out.location is not None:
         location = out.location.double().numpy()
         scale = np.exp(location[:, 1].clip(-60, 60))

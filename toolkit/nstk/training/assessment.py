@@ -32,7 +32,7 @@ def zero_shot_errors(model: CompNet, data: TrainingData, rows: Tensor, given: st
         probes = batch.y[:, : data.probes]
         out = model(
             batch.input_ids, batch.attention_mask, batch.values, batch.centre, batch.half_width, batch.present,
-            probes if given == "probes" else None,
+            probes if given == "probes" else None, None, data.points[: data.probes],
         )  # fmt: skip
         hidden = data.points[data.probes :] if len(data.points) > data.probes else data.points
         target = batch.y[:, -len(hidden) :]

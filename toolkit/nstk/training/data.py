@@ -158,4 +158,4 @@ class TrainingData:
         return closest / mine.shape[1] < tolerance
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return torch.tensor(array).to(self.device)

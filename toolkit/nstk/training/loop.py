@@ -53,7 +53,7 @@ class TrainOptions:
         rate: Peak learning rate.
         seed: Of initialization and draws.
         device: `auto`, `cpu` or `cuda`.
-        bfloat16: Run the network in bfloat16; None: where the device is faster so.
+        precision: `bfloat16` or `float32` for the network's products; `auto`: what the device is faster in.
         compiled: Use `torch.compile`.
         encoder: Folder of a pretrained text encoder.
         checkpoint_seconds: Time between checkpoints.
@@ -68,7 +68,7 @@ class TrainOptions:
     rate: float = 1e-3
     seed: int = 0
     device: str = "auto"
-    bfloat16: bool | None = None
+    precision: str = "auto"
     compiled: bool = False
     encoder: Path | None = None
     checkpoint_seconds: float = 120.0
@@ -83,6 +83,8 @@ class TrainOptions:
             raise UsageError("a run has at least one step", "give --steps or --minutes")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"unknown device '{self.device}'", "choose auto, cpu or cuda")
+        if self.precision not in ("auto", "bfloat16", "float32"):
+            raise UsageError(f"unknown precision '{self.precision}'", "choose auto, bfloat16 or float32")
         parts = 1 if self.accumulate is None else self.accumulate
         if self.batch < 1 or parts < 1 or self.batch % parts:
             raise UsageError(f"a batch of {self.batch} has no {parts} equal parts", "change --batch")
@@ -91,7 +93,7 @@ class TrainOptions:
 
     def lasting(self) -> dict[str, Any]:
         """Return what must stay the same when a run is resumed."""
-        left_out = ("device", "bfloat16", "compiled", "checkpoint_seconds", "encoder")
+        left_out = ("device", "precision", "compiled", "checkpoint_seconds", "encoder")
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
         return json.loads(json.dumps(values))  # type: ignore[no-any-return]
 
@@ -141,7 +143,9 @@ class _Run:
         nn.Module.to(self.model, self.device).train()
         self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device)
         self.stages = plan_stages(self.model.config)
-        self.bfloat16 = _prefers_bfloat16(self.device) if options.bfloat16 is None else options.bfloat16
+        self.bfloat16 = options.precision == "bfloat16"
+        if options.precision == "auto":
+            self.bfloat16 = _prefers_bfloat16(self.device)
         self.network: Any = torch.compile(self.model) if options.compiled else self.model
         parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01, fused=True)

@@ -18,7 +18,7 @@ from nstk.training.data import Batch
 
 _FLOOR = 1e-4  # errors far below it are fine-tuning's business
 _TEXT_FLOOR = 1e-2
-_POINTS = 128  # of each kind half: probes, and points that no probe shows
+_FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; points compared at: probes, and others
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
 _OUTLOOK_WEIGHT = 0.3
@@ -63,36 +63,36 @@ class Draws:
         given: 1 for probes that are shown `(B, 256)`.
         alone: Rows whose text alone is shown `(B,)`.
         sign: 1, or -1 for rows whose outputs change sign `(B, 1)`: minus a program is a program.
-        at: Numbers of the points compared at, the same for all rows.
+        fit_at: Numbers of the probes that output layers are fitted to, the same for all rows: all would take longer.
+        at: Numbers of the points compared at, some of those and some that no probe shows, the same for all rows.
     """
 
     given: Tensor
     alone: Tensor
     sign: Tensor
+    fit_at: Tensor
     at: Tensor
 
     def of(self, part: slice) -> "Draws":
         """Return the draws of some rows."""
-        return Draws(self.given[part], self.alone[part], self.sign[part], self.at)
+        return Draws(self.given[part], self.alone[part], self.sign[part], self.fit_at, self.at)
 
 
 def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Generator) -> Draws:
-    """Draw for a batch of `size` rows with outputs at `points` points, the first `probes` of them probes.
-
-    Half of the points compared at are probes, half are shown to no one, as far as there are any.
-    """
+    """Draw for a batch of `size` rows with outputs at `points` points, the first `probes` of them probes."""
     device = generator.device
     kind, kept = (torch.rand(size, 1, generator=generator, device=device) for _ in range(2))
     some = torch.rand(size, probes, generator=generator, device=device) < kept
     sign = torch.randint(2, (size, 1), generator=generator, device=device) * 2.0 - 1.0
-    shown = torch.randperm(probes, generator=generator, device=device)[: _POINTS // 2]
-    hidden = probes + torch.randperm(max(points - probes, 0), generator=generator, device=device)[: _POINTS // 2]
+    shown = torch.randperm(probes, generator=generator, device=device)[:_FITTED]
+    hidden = probes + torch.randperm(max(points - probes, 0), generator=generator, device=device)[:_HIDDEN]
     if stage.name == "joint":
         alone, partly = kind < _TEXT_ONLY, kind < _SOME_PROBES
     else:
         alone, partly = kind < 0, kind < _SOME_PROBES - _TEXT_ONLY
     given = (some | ~partly) & ~alone
-    return Draws(given.float(), alone[:, 0], sign if stage.name == "trunk" else sign.abs(), torch.cat([shown, hidden]))
+    sign = sign if stage.name == "trunk" else sign.abs()
+    return Draws(given.float(), alone[:, 0], sign, shown, torch.cat([shown[:_SHOWN], hidden]))
 
 
 def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool) -> Tensor:
@@ -120,6 +120,8 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
             batch.present,
             probes if shows_probes else None,
             draws.given if shows_probes else None,
+            points[: config.probes],
+            draws.fit_at,
             writes=stage.name != "text",
         )
     loss = y.new_zeros(len(y))
