@@ -20,10 +20,12 @@ from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_checkpoint
 from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.initialization import load_initialization
 from nstk.hypernetwork.modeling import CompNet
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.assessment import geometric_mean, zero_shot_errors
+from nstk.training.baselines import train_baseline
 from nstk.training.data import TrainingData
 from nstk.training.loop import TrainOptions, train
 from nstk.training.objective import Stage, candidate_errors, compute_loss, draw, plan_stages
@@ -304,3 +306,25 @@ def test_command(pack_file, tmp_path, nstk):
     nstk("train", str(tmp_path / "none.npz"), "--steps", "1").check_error(2, "no pack")
     nstk(*arguments).check_error(2, "how long")
     nstk("train", str(pack_file), "--steps", "1", "--preset", "big").check_error(2, "unknown preset")
+
+
+@pytest.mark.parametrize("method", ["pretrained", "maml"])
+def test_baselines(method, pack_file, tmp_path, nstk):
+    losses = train_baseline(pack_file, tmp_path / "run", method, 60, batch=16)
+    first = train_baseline(pack_file, tmp_path / "short", method, 1, batch=16)
+    assert all(losses[name] < first[name] for name in losses)
+    starts = load_initialization(tmp_path / "run" / "model")
+    assert {str(topology): array.shape for topology, array in starts.items()} == {
+        "9-4-4-1": (3, 65), "9-8-8-1": (3, 161), "9-16-16-1": (3, 449)
+    }  # fmt: skip
+    source = tmp_path / "f.c"
+    source.write_text("/* nstk: x=2:4 */ float f(float x, float y) { return x * y; }")
+    ran = nstk("compile", source, "--init", tmp_path / "run" / "model", "--out", tmp_path / "out", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["nrmse"]["result"] <= ran.json["random_nrmse"]["result"] * 1.5
+    arguments = ("train", pack_file, "--preset", method, "--batch", "4", "--out", tmp_path / "cli")
+    assert nstk(*arguments, "--steps", "1").code == 0
+    nstk(*arguments).check_error(2, "how long")
+    (tmp_path / "short" / "model" / "initialization.safetensors").write_bytes(b"no")
+    nstk("compile", source, "--init", tmp_path / "short" / "model").check_error(2, "cannot load an initialization")
+    nstk("compile", source, "--init", method).check_error(2, f"no '{method}' ships")

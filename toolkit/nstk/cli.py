@@ -39,7 +39,8 @@ Number = Annotated[str, typer.Option("--number", help="auto or float.")]
 Style = Annotated[str, typer.Option("--style", help="speed or size.")]
 Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure costs (repeatable): host.")]
 Init = Annotated[
-    str, typer.Option("--init", help="Initial parameters: random, compnet, compnet-text, or a hypernetwork's folder.")
+    str,
+    typer.Option("--init", help="Initial parameters: random, compnet, compnet-text, pretrained, maml, or a folder."),
 ]
 Optimizer = Annotated[str, typer.Option("--optimizer", help="lm, or adam for the paper's protocol.")]
 Samples = Annotated[int | None, typer.Option("--samples", help="Training pairs; default: what the topology needs.")]
@@ -324,7 +325,7 @@ def train(
     pack: Annotated[Path, typer.Argument(metavar="PACK", help="File that nstk corpus pack wrote.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; a run found there goes on.")] = Path("compnet"),
     preset: Annotated[
-        str, typer.Option("--preset", help="compnet, or compnet-paper: text alone, 9-4-4-1.")
+        str, typer.Option("--preset", help="compnet, compnet-paper (text alone), pretrained or maml.")
     ] = "compnet",
     steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in optimizer steps.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Length in minutes instead.")] = None,
@@ -342,6 +343,17 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a hypernetwork; killed anywhere, the same command goes on."""
+    from nstk.hypernetwork.initialization import BASELINES
+
+    if preset in BASELINES:
+        from nstk.training.baselines import train_baseline
+
+        if steps is None:
+            raise UsageError("how long to train is not clear", "give --steps")
+        with progress_bar() as progress:
+            losses = train_baseline(pack, out, preset, steps, batch=batch, seed=seed, progress=progress)
+        typer.echo(json.dumps(losses) if as_json else f"Wrote {out / 'model'}: " + json.dumps(losses))
+        return
     from nstk.training.loop import TrainOptions
     from nstk.training.loop import train as run
 

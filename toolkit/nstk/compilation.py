@@ -32,11 +32,12 @@ Array = NDArray[np.float64]
 
 Progress = Callable[[str], None]
 
-#: The hypernetwork that ships with the package.
-SHIPPED = Path(__file__).parent / "hypernetwork" / "compnet"
+#: What ships with the package: a folder for each method.
+SHIPPED = Path(__file__).parent / "hypernetwork" / "shipped"
 
 
 _PAIRS, _CANDIDATES = 1024, 32
+_INPUTS = 9  # of the covering topologies
 
 
 def compile_program(
@@ -58,13 +59,15 @@ def compile_program(
     """
     if method == "random":
         return None
-    model, tokenizer = _load(_folder(method))
-    if len(program.inputs) > model.config.inputs:
-        limit = model.config.inputs
-        progress(f"{program.name} has more than {limit} inputs: initial parameters are random")
-        return None
+    loaded = _load(_folder(method))
     from nstk.hypernetwork import proposal
 
+    if len(program.inputs) > _INPUTS:
+        progress(f"{program.name} has more than {_INPUTS} inputs: initial parameters are random")
+        return None
+    if isinstance(loaded, dict):
+        return proposal.adopt(loaded, program)
+    model, tokenizer = loaded
     return proposal.compile_program(model, tokenizer, program, None if method == "compnet-text" else original)
 
 
@@ -75,8 +78,10 @@ def method_name(method: str) -> str:
 
 def hypernetwork_digest(method: str) -> str:
     """Return a hash of the weights a method compiles with; empty for `random`, or if there are none."""
-    file = _folder(method) / "model.safetensors"
-    return hashlib.sha256(file.read_bytes()).hexdigest() if method != "random" and file.is_file() else ""
+    if method == "random":
+        return ""
+    files = sorted(_folder(method).glob("*.safetensors"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def propose(
@@ -121,7 +126,7 @@ def random_parameters(topology: Topology, count: int, seed: int) -> Array:
 
 def _folder(method: str) -> Path:
     if method in INITS:
-        return SHIPPED
+        return SHIPPED / method.removesuffix("-text")
     if not Path(method).is_dir():
         raise UsageError(f"unknown init '{method}'", f"choose one of {', '.join(INITS)}, or a hypernetwork's folder")
     return Path(method)
@@ -202,9 +207,14 @@ def _nrmse(topology: Topology, params: Array, x: Array, y: Array) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _load(folder: Path) -> tuple[Any, Any]:
-    if folder == SHIPPED and not folder.is_dir():
-        raise UsageError("no hypernetwork ships with this version", "use --init random, or name a folder of your own")
+def _load(folder: Path) -> Any:
+    if folder.parent == SHIPPED and not folder.is_dir():
+        hint = "use --init random, or the folder of one that nstk train wrote"
+        raise UsageError(f"no '{folder.name}' ships with this version", hint)
+    from nstk.hypernetwork import initialization
+
+    if (folder / initialization.FILE).is_file():
+        return initialization.load_initialization(folder)
     from nstk.hypernetwork.checkpoint import load_checkpoint
 
     return load_checkpoint(folder)

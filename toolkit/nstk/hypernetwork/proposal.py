@@ -31,15 +31,16 @@ class Compiled:
     Attributes:
         candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output. They compute
             (output - mean) / scale from inputs normalized to [-1, 1].
-        mean: `(O,)` of the probes, or as the text predicts it.
-        scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output.
+        mean: `(O,)` of the probes, or as the text predicts it; None for what the surrogate will add.
+        scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output; None for
+            what the surrogate will multiply by.
         x: `(256, I)` normalized inputs of the probes; empty if none were given.
         y: `(256, O)` the probes in program units.
     """
 
     candidates: dict[tuple[int, ...], Array]
-    mean: Array
-    scale: Array
+    mean: Array | None
+    scale: Array | None
     x: Array
     y: Array
 
@@ -57,10 +58,10 @@ class Compiled:
         if topology.hidden not in self.candidates:
             return np.empty((0, topology.parameters))
         found = self.candidates[topology.hidden].copy()  # (O, K, P)
-        *_, last = Topology((topology.widths[0], *topology.hidden, 1)).layers()
-        found[..., last.weight] *= (self.scale / scale)[:, None, None]
-        found[..., last.bias] = found[..., last.bias] * (self.scale / scale)[:, None, None]
-        found[..., last.bias] += ((self.mean - mean) / scale)[:, None, None]
+        if self.mean is not None and self.scale is not None:
+            *_, last = Topology((topology.widths[0], *topology.hidden, 1)).layers()
+            found[..., last.weight.start :] *= (self.scale / scale)[:, None, None]  # weights and bias
+            found[..., last.bias] += ((self.mean - mean) / scale)[:, None, None]
         flat: Array = found.swapaxes(0, 1).reshape(-1, found.shape[-1])  # candidate by candidate
         if topology.widths[-1] == 1:
             return flat
@@ -86,6 +87,16 @@ class Compiled:
             fitted = np.linalg.solve(normal, h.T @ target)  # (width + 1, O)
             shared[last.weight], shared[last.bias] = fitted[:-1].T.ravel(), fitted[-1]
         return shared
+
+
+def adopt(starts: dict[Topology, NDArray[np.float32]], program: Program) -> Compiled:
+    """Propose the same parameters as for every other program, see `initialization`."""
+    inputs, outputs = len(program.inputs), len(program.outputs)
+    candidates = {
+        topology.hidden: np.tile(_without_absent(topology, array.astype(np.float64), inputs), (outputs, 1, 1))
+        for topology, array in starts.items()
+    }
+    return Compiled(candidates, None, None, np.empty((0, inputs)), np.empty((0, outputs)))
 
 
 def run_probes(program: Program, original: Callable[[Array], Array]) -> tuple[Array, Array]:
