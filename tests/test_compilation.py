@@ -12,7 +12,7 @@ from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
 from nstk.hypernetwork.configuration import CompNetConfig
 from nstk.hypernetwork.modeling import CompNet
-from nstk.hypernetwork.proposal import run_probes
+from nstk.hypernetwork.probing import impute_probes, run_probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.program import Program, read_program
 from nstk.surrogate import load_surrogate, mlp_forward, normalize
@@ -58,11 +58,26 @@ def ignore(text: str) -> None:
 
 def test_probes_lie_in_the_domain(source):
     program = read(source, "both", outputs=["z", "w"])
-    x, y = run_probes(program, two_outputs)
+    probes = run_probes(program, two_outputs)
+    x, y = probes.x, probes.y
     assert x.shape == (256, 3)
     assert y.shape == (256, 2)
+    assert probes.given.all()
     np.testing.assert_allclose(x[:, [0, 2]], unit_points()[:256, [0, 2]], atol=1e-6)
     assert len(np.unique(x[:, 1])) == 10
+
+
+def test_probes_are_imputed_from_pairs(source):
+    program = read(source, "both", outputs=["z", "w"])
+    truth = run_probes(program, two_outputs)
+    x = np.random.default_rng(0).uniform([1, 0, -1], [3, 9, 1], (600, 3))
+    imputed = impute_probes(program, x, two_outputs(x))
+    assert imputed.given.mean() > 0.95
+    np.testing.assert_allclose(imputed.y[imputed.given], truth.y[imputed.given], atol=0.05)
+    few = impute_probes(program, x[:600][x[:, 0] < 1.5], two_outputs(x[x[:, 0] < 1.5]))
+    assert few.given.any()
+    assert not few.given[truth.x[:, 0] > 0.5].all()
+    assert not impute_probes(program, x[:3], np.sin(40 * x[:3, :2])).given.all()
 
 
 def test_compiled_networks_compute_what_the_covering_ones_do(folder, source):

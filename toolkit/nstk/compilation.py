@@ -41,7 +41,11 @@ _INPUTS = 9  # of the covering topologies
 
 
 def compile_program(
-    program: Program, method: str, original: Callable[[Array], Array] | None, progress: Progress
+    program: Program,
+    method: str,
+    original: Callable[[Array], Array] | None,
+    progress: Progress,
+    pairs: tuple[Array, Array] | None = None,
 ) -> "Compiled | None":
     """Compile a program with a hypernetwork.
 
@@ -50,6 +54,7 @@ def compile_program(
         method: One of `options.INITS`, or the folder of a hypernetwork.
         original: Runs the program, for the probes; None if it cannot be run.
         progress: Told if the program has too many inputs for the hypernetwork.
+        pairs: Inputs `(N, I)` and outputs `(N, O)` from which probes are imputed if it cannot be run.
 
     Returns:
         What the hypernetwork proposes; None for `random`, and for programs with too many inputs.
@@ -60,7 +65,7 @@ def compile_program(
     if method == "random":
         return None
     loaded = _load(_folder(method))
-    from nstk.hypernetwork import proposal
+    from nstk.hypernetwork import probing, proposal
 
     if len(program.inputs) > _INPUTS:
         progress(f"{program.name} has more than {_INPUTS} inputs: initial parameters are random")
@@ -68,7 +73,12 @@ def compile_program(
     if isinstance(loaded, dict):
         return proposal.adopt(loaded, program)
     model, tokenizer = loaded
-    return proposal.compile_program(model, tokenizer, program, None if method == "compnet-text" else original)
+    probes = None
+    if method != "compnet-text" and original is not None:
+        probes = probing.run_probes(program, original)
+    elif method != "compnet-text" and pairs is not None:
+        probes = probing.impute_probes(program, *pairs)
+    return proposal.compile_program(model, tokenizer, program, probes)
 
 
 def method_name(method: str) -> str:
@@ -168,7 +178,7 @@ def compile_surrogate(options: BuildOptions, progress: Progress) -> dict[str, An
             progress("loading the hypernetwork")
             _load(_folder(options.init))
         began = time.perf_counter()
-        compiled = compile_program(program, options.init, original, progress)
+        compiled = compile_program(program, options.init, original, progress, (x, y))
         seconds = time.perf_counter() - began
     mean, std = y.mean(0), y.std(0)
     unit = np.where(std > 0, std, 1.0)

@@ -202,7 +202,8 @@ class _Fitter:
 
     def climb(self) -> Fitted:
         """Try each rung until one meets the tolerance, and after that only what would be cheaper still."""
-        self.compiled = compile_program(self.program, self.goal.init, self.data.original, self.progress)
+        pairs = self.data.x, self.data.y
+        self.compiled = compile_program(self.program, self.goal.init, self.data.original, self.progress, pairs)
         outputs = tuple(range(len(self.program.outputs)))
         layouts: list[tuple[Candidate, ...]] = []
         separate: dict[int, Candidate] = {}  # each output's best network of its own, over the rungs so far

@@ -288,14 +288,16 @@ def fit_output(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, wei
             h = torch.baddbmm(flat[:, None, layer.bias], h, w.mT).sigmoid()
         h = h.view(*parameters.shape[:2], *h.shape[1:])  # (B, K, N, H)
         own = parameters[..., last.weight, None]  # (B, K, H, 1)
-        # Where no output is known, shares are 0 and the head's own layer stays.
+        # Where no output is known, shares are 0 and the head's own layer stays. Sums of products stand for products of
+        # matrices one column wide, which are slow in batches.
         share = (weight / weight.sum(1, keepdim=True).clamp(min=1e-6))[:, None, :, None]  # (B, 1, N, 1)
-        rest = y[:, None, :, None] - (h @ own + parameters[..., None, last.bias])  # (B, K, N, 1)
-        shared = share * h
+        rest = y[:, None, :, None] - (h * own.mT).sum(-1, keepdim=True) - parameters[..., None, last.bias]
+        shared = share * h  # (B, K, N, H)
         centre, mean = shared.sum(2)[..., None], (share * rest).sum(2, keepdim=True)  # (B, K, H, 1), (B, K, 1, 1)
         normal = (shared.mT @ h - centre @ centre.mT).double()
         normal = normal + _RIDGE * torch.eye(normal.shape[-1], dtype=torch.float64, device=x.device)
-        change = torch.linalg.solve(normal, (shared.mT @ rest - centre * mean).double()).to(x.dtype)  # (B, K, H, 1)
+        gradient = (shared * rest).sum(2)[..., None] - centre * mean  # (B, K, H, 1)
+        change = torch.linalg.solve(normal, gradient.double()).to(x.dtype)
         bias = parameters[..., last.bias] + (mean - centre.mT @ change)[..., 0]
         return torch.cat([parameters[..., : last.weight.start], (own + change)[..., 0], bias], -1)
 

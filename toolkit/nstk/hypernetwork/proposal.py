@@ -4,7 +4,6 @@ A program with fewer inputs than the covering topology uses its first ones; the 
 program with several outputs is compiled once for each, as if it had no other.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 from nstk.program import Program
-from nstk.sampling import snap
 from nstk.surrogate import mlp_forward, scaling
 from nstk.topology import Topology
 
@@ -34,8 +33,8 @@ class Compiled:
         mean: `(O,)` of the probes, or as the text predicts it; None for what the surrogate will add.
         scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output; None for
             what the surrogate will multiply by.
-        x: `(256, I)` normalized inputs of the probes; empty if none were given.
-        y: `(256, O)` the probes in program units.
+        x: `(N, I)` normalized inputs of the probes that were given.
+        y: `(N, O)` those probes in program units.
     """
 
     candidates: dict[tuple[int, ...], Array]
@@ -99,35 +98,26 @@ def adopt(starts: dict[Topology, NDArray[np.float32]], program: Program) -> Comp
     return Compiled(candidates, None, None, np.empty((0, inputs)), np.empty((0, outputs)))
 
 
-def run_probes(program: Program, original: Callable[[Array], Array]) -> tuple[Array, Array]:
-    """Run a program at a hypernetwork's fixed inputs: normalized `(256, I)` and its outputs `(256, O)`."""
-    center, half = scaling(program.inputs)
-    unit = unit_points()[:256, : len(program.inputs)].astype(np.float64)
-    x = snap(program.inputs, center + half * unit)
-    return (x - center) / half, original(x)
-
-
 @torch.inference_mode()
-def compile_program(
-    model: CompNet, tokenizer: ProgramTokenizer, program: Program, original: Callable[[Array], Array] | None
-) -> Compiled:
+def compile_program(model: CompNet, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
     """Compile a program.
 
     Args:
         model: A hypernetwork for at least as many inputs as the program has.
         tokenizer: Its tokenizer.
         program: Text, signature and domain are read.
-        original: Runs the program in program units; None to compile from text alone.
+        probes: Of the program; None to compile from text alone.
     """
     config, count = model.config, len(program.inputs)
     outputs = len(program.outputs)
     x, y = np.empty((0, count)), np.empty((0, outputs))
-    mean, scale, probes = np.zeros(outputs), np.ones(outputs), None
-    if original is not None and config.use_probes:
-        x, y = run_probes(program, original)
+    mean, scale, shown, given = np.zeros(outputs), np.ones(outputs), None, None
+    if probes is not None and config.use_probes and probes.given.any():
+        x, y = probes.x[probes.given], probes.y[probes.given]
         mean, std = y.mean(0), y.std(0)
         scale = np.where(std > 0, std, 1.0)
-        probes = torch.tensor(((y - mean) / scale).T, dtype=torch.float32)  # (O, 256)
+        shown = torch.tensor(((probes.y - mean) / scale).T, dtype=torch.float32)  # (O, 256)
+        given = torch.tensor(probes.given, dtype=torch.float32).expand(outputs, -1)
     encoded = tokenizer.encode(program.source, program.name, _first_inputs(program))
     center, half = np.zeros(config.inputs), np.ones(config.inputs)
     center[:count], half[:count] = scaling(program.inputs)
@@ -138,8 +128,8 @@ def compile_program(
     )
     ids = torch.tensor(encoded.ids).expand(outputs, -1)
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
-    out = model(ids, None, values, *domain, probes, None, points)
-    if probes is None and out.location is not None:
+    out = model(ids, None, values, *domain, shown, given, points)
+    if shown is None and out.location is not None:
         location = out.location.double().numpy()
         scale = np.exp(location[:, 1].clip(-60, 60))
         mean = np.sinh(location[:, 0].clip(-30, 30)) * scale
