@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from nstk.errors import UsageError
-from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
+from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
 from nstk.hypernetwork.modeling import CompNet, fit_output, value_features
 from nstk.hypernetwork.tokenization import (
@@ -303,6 +303,8 @@ def test_encoder_takes_bert_weights(tmp_path):
     )
     theirs.save_pretrained(tmp_path)
     model = tiny()
-    assert model.load_encoder(str(tmp_path)) == ["embeddings.word_embeddings.weight"]
+    assert load_encoder(model, tmp_path) == ["embeddings.word_embeddings.weight"]
     name = "encoder.layer.1.output.dense.weight"
     assert torch.equal(model.encoder.state_dict()[name], theirs.state_dict()[name])
+    with pytest.raises(UsageError, match="cannot load an encoder"):
+        load_encoder(model, tmp_path / "none")

@@ -20,8 +20,10 @@ ROWS = (
     "c_reader",
     "signature",
     "program",
-    "sampling pairs surrogate wrapper corpus hypernetwork hypernetwork.configuration training training.journal training.state",
-    "mlp folding sandbox corpus.inputs hypernetwork.modeling hypernetwork.initialization hypernetwork.tokenization",
+    "sampling pairs surrogate wrapper corpus hypernetwork hypernetwork.configuration training training.hardware "
+    "training.journal training.state",
+    "mlp folding sandbox corpus.inputs training.options hypernetwork.modeling "
+    "hypernetwork.initialization hypernetwork.tokenization",
     "finetuning expressions corpus.pack hypernetwork.probing hypernetwork.checkpoint",
     "emission training.data hypernetwork.proposal",
     "constants timing compilation training.objective",

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import BertConfig, BertModel
 
 from nstk.corpus import pack as packs
 from nstk.corpus.inputs import unit_points
@@ -27,8 +28,9 @@ from nstk.topology import Topology
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.baselines import train_baseline
 from nstk.training.data import TrainingData
-from nstk.training.loop import TrainOptions, train
+from nstk.training.loop import train
 from nstk.training.objective import Stage, candidate_errors, compute_loss, draw, plan_stages
+from nstk.training.options import TrainOptions
 
 TINY = (
     ("hidden_size", 16),
@@ -205,7 +207,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 CODE = """
 import sys, torch
 from pathlib import Path
-from nstk.training.loop import TrainOptions, train
+from nstk.training.loop import train
+from nstk.training.options import TrainOptions
 torch.set_num_threads(1)
 changes = {changes!r}
 options = TrainOptions(steps={steps}, batch=16, changes=changes, precision="float32", device="cpu",
@@ -275,6 +278,25 @@ def test_paper_preset(pack_file, tmp_path):
     model, tokenizer = load_checkpoint(tmp_path / "run" / "model")
     assert not tokenizer.normalized
     assert model.config.trunk_blocks == 0
+
+
+def test_paper_preset_takes_a_pretrained_encoder(pack_file, tmp_path):
+    folder = tmp_path / "bert"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "float", "x", "return", "##f", "(", ")", "sin"]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    theirs = BertModel(BertConfig(vocab_size=len(words), **shape))
+    theirs.save_pretrained(folder)
+    changes = (("hidden_size", 16), ("intermediate_size", 32))
+    given = options(preset="compnet-paper", changes=changes, steps=1, encoder=folder, rate=1e-9)
+    train(pack_file, tmp_path / "run", given)
+    model, tokenizer = load_checkpoint(tmp_path / "run" / "model")
+    assert model.config.vocab_size == len(words)
+    ids = tokenizer.encode("float f(float x) { return sinf(x); }", "f").ids.tolist()
+    assert tokenizer.tokenizer.convert_ids_to_tokens(ids)[:2] == ["[CLS]", "float"]
+    name = "embeddings.word_embeddings.weight"
+    torch.testing.assert_close(model.encoder.state_dict()[name], theirs.state_dict()[name], rtol=0, atol=1e-3)
 
 
 def test_minutes(pack_file, tmp_path):

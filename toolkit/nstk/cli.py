@@ -354,8 +354,8 @@ def train(
             losses = train_baseline(pack, out, preset, steps, batch=batch, seed=seed, progress=progress)
         typer.echo(json.dumps(losses) if as_json else f"Wrote {out / 'model'}: " + json.dumps(losses))
         return
-    from nstk.training.loop import TrainOptions
     from nstk.training.loop import train as run
+    from nstk.training.options import TrainOptions
 
     options = TrainOptions(
         preset=preset,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging
 
 from nstk.errors import UsageError
@@ -69,6 +69,52 @@ def load_checkpoint(folder: Path) -> tuple[CompNet, ProgramTokenizer]:
         raise UsageError(f"{folder}: cannot load a hypernetwork ({reason})", _HINT) from error
     model.eval()  # type: ignore[no-untyped-call]
     return model, ProgramTokenizer(tokenizer, model.config.normalized_text)
+
+
+def load_encoder(model: CompNet, folder: Path) -> list[str]:
+    """Take the text encoder's weights from a BERT checkpoint, as far as shapes agree.
+
+    Args:
+        model: Gets them.
+        folder: In the layout of `prajjwal1/bert-tiny`, with its weights as safetensors.
+
+    Returns:
+        Names of the tensors that were left as they are.
+
+    Raises:
+        UsageError: The folder holds no such checkpoint.
+    """
+    try:
+        with _quiet():
+            loaded: Any = BertModel.from_pretrained(
+                folder, add_pooling_layer=False, use_safetensors=True, local_files_only=True
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{folder}: cannot load an encoder ({reason})", "it needs BERT's safetensors") from error
+    theirs, ours = loaded.state_dict(), model.encoder.state_dict()
+    fitting = {name: t for name, t in theirs.items() if name in ours and ours[name].shape == t.shape}
+    model.encoder.load_state_dict(fitting, strict=False)
+    return [name for name in ours if name not in fitting]
+
+
+def load_word_pieces(folder: Path) -> PreTrainedTokenizerFast:
+    """Load the tokenizer of a pretrained text encoder.
+
+    Raises:
+        UsageError: The folder holds none.
+    """
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if not isinstance(tokenizer, PreTrainedTokenizerFast):
+            raise ValueError("it is another kind")
+    except (OSError, ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"{folder}: cannot load a tokenizer ({reason})", "it needs vocab.txt or tokenizer.json"
+        ) from None
+    return tokenizer
 
 
 @contextlib.contextmanager

@@ -149,23 +149,6 @@ class CompNet(PreTrainedModel):
             written.append(parameters)
         return CompNetOutput(parameters=tuple(written), probes=predicted, location=location)
 
-    def load_encoder(self, folder: str) -> list[str]:
-        """Take the text encoder's weights from a BERT checkpoint, as far as shapes agree.
-
-        Args:
-            folder: In the layout of `prajjwal1/bert-tiny`, with its weights as safetensors.
-
-        Returns:
-            Names of the tensors that were left as they are.
-        """
-        theirs = BertModel.from_pretrained(
-            folder, add_pooling_layer=False, use_safetensors=True, local_files_only=True
-        ).state_dict()
-        ours = self.encoder.state_dict()
-        fitting = {name: t for name, t in theirs.items() if name in ours and ours[name].shape == t.shape}
-        self.encoder.load_state_dict(fitting, strict=False)
-        return [name for name in ours if name not in fitting]
-
     def _domain_features(
         self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
     ) -> Tensor | None:

@@ -4,12 +4,12 @@ Several processes (`torchrun`, `accelerate launch`) each take a part of every ba
 they learn what one process would.
 """
 
-import json
+import contextlib
+import hashlib
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nstk.corpus.pack import read_pack
 from nstk.errors import UsageError
-from nstk.hypernetwork.checkpoint import save_checkpoint
+from nstk.hypernetwork.checkpoint import load_encoder, load_word_pieces, save_checkpoint
 from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
 from nstk.hypernetwork.modeling import CompNet
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, train_word_pieces
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.data import TrainingData
+from nstk.training.hardware import measure_peak, prefers_bfloat16
 from nstk.training.journal import Journal
 from nstk.training.objective import Draws, Stage, compute_loss, draw, plan_stages
+from nstk.training.options import TrainOptions
 from nstk.training.state import FILE, load_state, read_record, save_state
 
 Progress = Callable[[float, str], None]
@@ -37,65 +39,7 @@ _AVERAGE = 0.999
 _CLIP = 1.0
 _LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 500, 2048
 _PAD_TO = 64
-_ROWS_OF_TEXT = 32  # at once on a CPU: sorted by length they need no padding, and fit its caches
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train.
-
-    Attributes:
-        preset: One of `configuration.PRESETS`.
-        steps: Length of the run in optimizer steps; or
-        minutes: its length in minutes, resumed parts added up.
-        batch: Rows per step, over all processes.
-        accumulate: Parts a batch is computed in, sorted by length of text; None: what is fast on the device.
-        rate: Peak learning rate.
-        seed: Of initialization and draws.
-        device: `auto`, `cpu` or `cuda`.
-        precision: `bfloat16` or `float32` for the network's products; `auto`: what the device is faster in.
-        compiled: Use `torch.compile`.
-        encoder: Folder of a pretrained text encoder.
-        checkpoint_seconds: Time between checkpoints.
-        changes: Fields of the model's configuration, over the preset's.
-    """
-
-    preset: str = "compnet"
-    steps: int | None = None
-    minutes: float | None = None
-    batch: int = 512
-    accumulate: int | None = None
-    rate: float = 1e-3
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-    compiled: bool = False
-    encoder: Path | None = None
-    checkpoint_seconds: float = 120.0
-    changes: tuple[tuple[str, Any], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise UsageError(f"unknown preset '{self.preset}'", f"choose one of {', '.join(PRESETS)}")
-        if (self.steps is None) == (self.minutes is None):
-            raise UsageError("how long to train is not clear", "give --steps or --minutes")
-        if not (self.steps or self.minutes or 0) > 0:
-            raise UsageError("a run has at least one step", "give --steps or --minutes")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(f"unknown device '{self.device}'", "choose auto, cpu or cuda")
-        if self.precision not in ("auto", "bfloat16", "float32"):
-            raise UsageError(f"unknown precision '{self.precision}'", "choose auto, bfloat16 or float32")
-        parts = 1 if self.accumulate is None else self.accumulate
-        if self.batch < 1 or parts < 1 or self.batch % parts:
-            raise UsageError(f"a batch of {self.batch} has no {parts} equal parts", "change --batch")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise UsageError("no CUDA device here", "use --device cpu")
-
-    def lasting(self) -> dict[str, Any]:
-        """Return what must stay the same when a run is resumed."""
-        left_out = ("device", "precision", "compiled", "checkpoint_seconds", "encoder")
-        values = {key: value for key, value in asdict(self).items() if key not in left_out}
-        return json.loads(json.dumps(values))  # type: ignore[no-any-return]
+_ROWS_OF_TEXT = {"cpu": 32, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
 
 
 def train(
@@ -134,10 +78,12 @@ class _Run:
         cuda = options.device != "cpu" and torch.cuda.is_available()
         self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
         self.joined = self.world > 1 and not dist.is_initialized()
+        if cuda:
+            torch.cuda.set_device(self.device)
         if self.joined:
             dist.init_process_group("nccl" if cuda else "gloo")
         contents = read_pack(pack)
-        self.digest = f"{len(contents.names)} programs, {len(contents.program)} rows"
+        self.digest = hashlib.sha256(pack.read_bytes()).hexdigest()
         torch.manual_seed(options.seed)
         self.model, self.tokenizer = _new_model(contents.texts, options)
         nn.Module.to(self.model, self.device).train()
@@ -145,7 +91,7 @@ class _Run:
         self.stages = plan_stages(self.model.config)
         self.bfloat16 = options.precision == "bfloat16"
         if options.precision == "auto":
-            self.bfloat16 = _prefers_bfloat16(self.device)
+            self.bfloat16 = prefers_bfloat16(self.device)
         self.network: Any = torch.compile(self.model) if options.compiled else self.model
         parameters = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -158,7 +104,7 @@ class _Run:
         if self.rank == 0:
             self.journal = Journal(out, self.step)
         self.flops: dict[str, float] = {}
-        self.peak = _measure_peak(self.device, self.bfloat16)
+        self.peak = measure_peak(self.device, self.bfloat16)
 
     def complete(self) -> dict[str, Any]:
         began = last_saved = last_logged = time.perf_counter()
@@ -199,7 +145,7 @@ class _Run:
             "steps": self.step,
             "steps_now": self.step - first,
             "seconds": self.elapsed,
-            "data": self.digest,
+            "pack": self.digest,
             "matmul_peak": self.peak,
             "validation": validation or self._validate(),
         }
@@ -274,8 +220,8 @@ class _Run:
         size = self.options.batch
         if self.options.accumulate is not None:
             return size // self.options.accumulate
-        few = _ROWS_OF_TEXT * self.world
-        return few if self.device.type == "cpu" and stage.reads_text and size % few == 0 else size
+        few = _ROWS_OF_TEXT[self.device.type] * self.world
+        return few if stage.reads_text and size % few == 0 else size
 
     def _add_up(self, tensors: list[Tensor]) -> None:
         """Replace tensors by their sums over all processes."""
@@ -301,7 +247,7 @@ class _Run:
             return {}
         if not hasattr(self, "novel"):
             self.novel = ~self.data.seen_behaviours(rows)
-        with _swapped(self.model, self.average):
+        with _averaged(self.model, self.average):
             found: dict[str, float] = {}
             for given in ("probes", "text"):
                 if getattr(self.model.config, f"use_{given}"):
@@ -326,13 +272,13 @@ class _Run:
                 "elapsed": self.elapsed,
                 "losses": [float(loss) for loss in self.losses],
                 "options": self.options.lasting(),
-                "data": self.digest,
+                "pack": self.digest,
             }
             save_state(self.out, self.model, self.average, self.optimizer, record)
 
     def _resume(self) -> None:
         record = read_record(self.out)
-        wanted = {"options": self.options.lasting(), "data": self.digest}
+        wanted = {"options": self.options.lasting(), "pack": self.digest}
         if any(record.get(key) != value for key, value in wanted.items()):
             raise UsageError(f"'{self.out}' holds a run with other options or data", "name another folder with --out")
         load_state(self.out, self.model, self.average, self.optimizer)
@@ -340,37 +286,38 @@ class _Run:
         self.losses = [torch.tensor(loss, device=self.device) for loss in record["losses"]]
 
     def _export(self) -> None:
-        with _swapped(self.model, self.average):
+        with _averaged(self.model, self.average):
             save_checkpoint(self.model, self.tokenizer, self.out / "model", torch.float16)
 
 
-class _swapped:  # noqa: N801
-    """Puts averaged parameters into a model, and takes them out again."""
+@contextlib.contextmanager
+def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
+    """Put averaged parameters into a model for a while."""
 
-    def __init__(self, model: CompNet, average: dict[str, Tensor]) -> None:
-        self.model, self.average = model, average
+    def swap() -> None:
+        for name, parameter in model.named_parameters():
+            parameter.data, average[name] = average[name], parameter.data
 
-    def _swap(self) -> None:
-        for name, parameter in self.model.named_parameters():
-            parameter.data, self.average[name] = self.average[name], parameter.data
-
-    def __enter__(self) -> None:
-        self._swap()
-        self.model.eval()  # type: ignore[no-untyped-call]
-
-    def __exit__(self, *_: object) -> None:
-        self._swap()
-        self.model.train()
+    swap()
+    model.eval()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        swap()
+        model.train()
 
 
 def _new_model(texts: list[str], options: TrainOptions) -> tuple[CompNet, ProgramTokenizer]:
     values = {**PRESETS[options.preset], **dict(options.changes)}
     normalized = values.get("normalized_text", True)
-    tokenizer = build_tokenizer() if normalized else train_word_pieces(texts)
+    if normalized:
+        tokenizer = build_tokenizer()
+    else:
+        tokenizer = train_word_pieces(texts) if options.encoder is None else load_word_pieces(options.encoder)
     config = CompNetConfig(**{**values, "vocab_size": len(tokenizer)})
     model = CompNet(config)
     if options.encoder is not None:
-        model.load_encoder(str(options.encoder))
+        load_encoder(model, options.encoder)
     return model, ProgramTokenizer(tokenizer, normalized)
 
 
@@ -379,23 +326,3 @@ def _schedule(place: float) -> float:
     if place < _WARM_UP:
         return max(place, 1e-4) / _WARM_UP
     return _LOWEST + (1 - _LOWEST) * 0.5 * (1 + math.cos(math.pi * (place - _WARM_UP) / (1 - _WARM_UP)))
-
-
-def _prefers_bfloat16(device: torch.device) -> bool:
-    """Tell whether products in bfloat16 are much faster than in float32: tensor cores, AMX, AVX-512 BF16."""
-    return device.type == "cuda" or _measure_peak(device, True) > 2 * _measure_peak(device, False)
-
-
-def _measure_peak(device: torch.device, bfloat16: bool) -> float:
-    """Return this device's FLOP/s on a large matrix product, the best of a few."""
-    size = 8192 if device.type == "cuda" else 1024
-    a = torch.ones(size, size, device=device, dtype=torch.bfloat16 if bfloat16 else torch.float32)
-    best = 0.0
-    for _ in range(4):
-        began = time.perf_counter()
-        for _ in range(4):
-            a @ a
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        best = max(best, 4 * 2 * size**3 / (time.perf_counter() - began))
-    return best
