@@ -26,7 +26,7 @@ ROWS = (
     "hypernetwork.initialization hypernetwork.tokenization",
     "finetuning expressions corpus.pack hypernetwork.probing hypernetwork.checkpoint",
     "emission training.data hypernetwork.proposal",
-    "constants timing compilation training.objective",
+    "constants timing compilation training.objective training.variation",
     "verification training.assessment training.baselines",
     "fitting record training.loop",
     "pipeline doctor",

@@ -31,6 +31,7 @@ from nstk.training.data import TrainingData
 from nstk.training.loop import train
 from nstk.training.objective import Stage, candidate_errors, compute_loss, draw, plan_stages
 from nstk.training.options import TrainOptions
+from nstk.training.variation import draw_changes, vary
 
 TINY = (
     ("hidden_size", 16),
@@ -184,7 +185,27 @@ def test_points_compared_at():
     assert len(draws.at.unique()) == 96
     assert (draws.at < 256).sum() == 32
     assert not draws.given[draws.alone].any()
-    assert (draws.sign == 1).all()
+
+
+def test_programs_are_made_of_others():
+    _, data = small_data()
+    generator = torch.Generator().manual_seed(0)
+    size = 400
+    batch, other = (data.batch(data.draw(size, generator), text=False) for _ in range(2))
+    changes = draw_changes(size, generator)
+    made = vary(batch, other, changes, 256)
+    torch.testing.assert_close(made.y[:, :256].mean(1), torch.zeros(size), atol=1e-2, rtol=0)
+    torch.testing.assert_close(made.y[:, :256].std(1, correction=0), torch.ones(size), atol=1e-2, rtol=0)
+    assert made.y.abs().max() < 30
+    plain = ((changes.angle == 0) & (changes.outer < 0))[:, 0]
+    assert 0.4 < plain.float().mean() < 0.6
+    torch.testing.assert_close(made.y[plain], (changes.sign * batch.y)[plain], atol=1e-2, rtol=0)
+    assert torch.equal(made.present[plain], batch.present[plain])
+    row = int(((changes.outer == 0) & (changes.angle == 0)).nonzero()[0, 0])
+    y = torch.sin(changes.slope[row] * changes.sign[row] * batch.y[row] + changes.offset[row])
+    torch.testing.assert_close(made.y[row], (y - y[:256].mean()) / y[:256].std(correction=0), atol=1e-4, rtol=1e-4)
+    mixed = ((changes.angle > 0) & (changes.outer < 0))[:, 0] & (other.present.sum(1) > batch.present.sum(1))
+    assert torch.equal(made.present[mixed], other.present[mixed])
 
 
 def test_training_lowers_the_error(pack_file, tmp_path):

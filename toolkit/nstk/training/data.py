@@ -91,7 +91,7 @@ class TrainingData:
         held_out = usable & (split == SPLITS.index("validation")) & (origin == ORIGINS.index("real"))
         self.validation = self._put(np.flatnonzero(held_out))
         self.points = self._put(pack.points)
-        self._y = self._put(standard.astype(np.float16))
+        self._y = self._put(np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16))
         deviation = pack.deviation.astype(np.float64)
         self._mean = self._put((mean * deviation + pack.mean).astype(np.float32))
         self._scale = self._put(np.maximum(scale * deviation, 1e-30).astype(np.float32))

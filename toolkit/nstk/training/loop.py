@@ -31,6 +31,7 @@ from nstk.training.journal import Journal
 from nstk.training.objective import Draws, Stage, compute_loss, draw, plan_stages
 from nstk.training.options import TrainOptions
 from nstk.training.state import FILE, load_state, read_record, save_state
+from nstk.training.variation import Changes, draw_changes, vary
 
 Progress = Callable[[float, str], None]
 
@@ -179,17 +180,19 @@ class _Run:
         rows = self.data.draw(size, generator)
         if stage.reads_text:
             rows = self.data.by_length(rows)
+        # Programs made of others have no text.
+        made = (self.data.draw(size, generator), draw_changes(size, generator)) if stage.name == "trunk" else None
         draws = draw(size, len(self.data.points), self.data.probes, stage, generator)
         self.optimizer.param_groups[0]["lr"] = options.rate * stage.rate * _schedule(place)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         share = self._rows_at_once(stage)
         if stage.name not in self.flops:
-            self._count(stage, rows, draws)
+            self._count(stage, rows, draws, made)
         torch.manual_seed(seed)  # of dropout
         for start in range(0, size, share):
             part = slice(start + self.rank, start + share, self.world)
-            loss = self._loss(self.network, stage, rows[part], draws.of(part)).sum() / size
+            loss = self._loss(self.network, stage, part, rows, draws, made).sum() / size
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
@@ -201,17 +204,23 @@ class _Run:
             torch._foreach_lerp_(list(self.average.values()), list(self.model.parameters()), weight)
         return total
 
-    def _loss(self, network: Any, stage: Stage, rows: Tensor, draws: Draws) -> Tensor:
-        batch = self.data.batch(rows, stage.reads_text, _PAD_TO if self.options.compiled else 1)
-        return compute_loss(network, batch, self.data.points, stage, draws, self.bfloat16)
+    def _loss(
+        self, network: Any, stage: Stage, part: slice, rows: Tensor, draws: Draws, made: tuple[Tensor, Changes] | None
+    ) -> Tensor:
+        """Return the losses of some of a batch's rows."""
+        batch = self.data.batch(rows[part], stage.reads_text, _PAD_TO if self.options.compiled else 1)
+        if made is not None:
+            others, changes = made
+            batch = vary(batch, self.data.batch(others[part], text=False), changes.of(part), self.data.probes)
+        return compute_loss(network, batch, self.data.points, stage, draws.of(part), self.bfloat16)
 
-    def _count(self, stage: Stage, rows: Tensor, draws: Draws) -> None:
+    def _count(self, stage: Stage, rows: Tensor, draws: Draws, made: tuple[Tensor, Changes] | None) -> None:
         """Count the floating-point operations of one step, over all processes."""
         share = self._rows_at_once(stage)
         with FlopCounterMode(display=False) as counter:
             for start in range(0, len(rows), share):
                 part = slice(start, start + share)
-                self._loss(self.model, stage, rows[part], draws.of(part)).sum().backward()  # type: ignore[no-untyped-call]
+                self._loss(self.model, stage, part, rows, draws, made).sum().backward()  # type: ignore[no-untyped-call]
         self.flops[stage.name] = float(counter.get_total_flops())
         self.optimizer.zero_grad(set_to_none=True)
 

@@ -62,20 +62,18 @@ class Draws:
     Attributes:
         given: 1 for probes that are shown `(B, 256)`.
         alone: Rows whose text alone is shown `(B,)`.
-        sign: 1, or -1 for rows whose outputs change sign `(B, 1)`: minus a program is a program.
         fit_at: Numbers of the probes that output layers are fitted to, the same for all rows: all would take longer.
         at: Numbers of the points compared at, some of those and some that no probe shows, the same for all rows.
     """
 
     given: Tensor
     alone: Tensor
-    sign: Tensor
     fit_at: Tensor
     at: Tensor
 
     def of(self, part: slice) -> "Draws":
         """Return the draws of some rows."""
-        return Draws(self.given[part], self.alone[part], self.sign[part], self.fit_at, self.at)
+        return Draws(self.given[part], self.alone[part], self.fit_at, self.at)
 
 
 def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Generator) -> Draws:
@@ -83,7 +81,6 @@ def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Gen
     device = generator.device
     kind, kept = (torch.rand(size, 1, generator=generator, device=device) for _ in range(2))
     some = torch.rand(size, probes, generator=generator, device=device) < kept
-    sign = torch.randint(2, (size, 1), generator=generator, device=device) * 2.0 - 1.0
     shown = torch.randperm(probes, generator=generator, device=device)[:_FITTED]
     hidden = probes + torch.randperm(max(points - probes, 0), generator=generator, device=device)[:_HIDDEN]
     if stage.name == "joint":
@@ -91,8 +88,7 @@ def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Gen
     else:
         alone, partly = kind < 0, kind < _SOME_PROBES - _TEXT_ONLY
     given = (some | ~partly) & ~alone
-    sign = sign if stage.name == "trunk" else sign.abs()
-    return Draws(given.float(), alone[:, 0], sign, shown, torch.cat([shown[:_SHOWN], hidden]))
+    return Draws(given.float(), alone[:, 0], shown, torch.cat([shown[:_SHOWN], hidden]))
 
 
 def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool) -> Tensor:
@@ -107,7 +103,7 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
         autocast: Run the network, not the surrogates, in bfloat16.
     """
     config = model.config
-    y = batch.y * draws.sign
+    y = batch.y
     probes = y[:, : config.probes]
     shows_probes = stage.name in ("trunk", "joint") and config.use_probes
     with torch.autocast(y.device.type, torch.bfloat16, enabled=autocast):
