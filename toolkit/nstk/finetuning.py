@@ -44,16 +44,26 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 }
 
 
-def race_stages(hidden: tuple[int, ...], effort: str, inputs: int) -> tuple[Stage, ...]:
+#: Compiled starts rarely get stuck, so that a quarter of the field is enough.
+_COMPILED_FIELD = 4
+
+
+def race_stages(hidden: tuple[int, ...], effort: str, inputs: int, compiled: bool = False) -> tuple[Stage, ...]:
     """Return the race for a rung of the ladder.
 
     `quick` takes a third of the iterations and of the field, `high` three times as many. With more than four inputs
-    the last stages use twice the pairs: at 1,500 a 9-4-4-1 network starts to learn them by heart.
+    the last stages use twice the pairs: at 1,500 a 9-4-4-1 network starts to learn them by heart. With compiled starts,
+    the field is a quarter.
     """
     field = {"quick": 1 / 3, "normal": 1.0, "high": 3.0}[effort]
+    smaller = _COMPILED_FIELD if compiled else 1
     pairs = 2 if inputs > 4 and hidden != (32, 32) else 1
     return tuple(
-        Stage(max(1, round(stage.survivors * field)), stage.pairs * pairs, max(10, round(stage.iterations * field)))
+        Stage(
+            max(1, round(stage.survivors * field / smaller)),
+            stage.pairs * pairs,
+            max(10, round(stage.iterations * field)),
+        )
         for stage in _RACES[hidden]
     )
 

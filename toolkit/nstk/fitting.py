@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
-from nstk.compilation import compile_program, propose
+from nstk.compilation import propose
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
 from nstk.program import Program
@@ -71,7 +71,6 @@ class Goal:
         norm: `rms`, or `max` to refine for the largest error in any case.
         effort: `quick`, `normal` or `high`.
         optimizer: `lm` or `adam`.
-        init: Method that proposes initial parameters: one of `options.INITS`, or a hypernetwork's folder.
         seed: Of every draw.
         all_pairs: The last stage fits to all pairs there are, not to what its rung needs.
     """
@@ -81,7 +80,6 @@ class Goal:
     norm: str = "rms"
     effort: str = "normal"
     optimizer: str = "lm"
-    init: str = "random"
     seed: int = 0
     all_pairs: bool = False
 
@@ -150,7 +148,9 @@ def split_pairs(x: Array, y: Array, seed: int) -> tuple[Data, Comparison]:
     return data, Comparison(x[held], y[held], np.full_like(y[held], np.nan))
 
 
-def fit(program: Program, data: Data, goal: Goal, progress: Callable[[str], None]) -> Fitted:
+def fit(
+    program: Program, data: Data, goal: Goal, progress: Callable[[str], None], compiled: "Compiled | None" = None
+) -> Fitted:
     """Fit a surrogate.
 
     Args:
@@ -158,8 +158,9 @@ def fit(program: Program, data: Data, goal: Goal, progress: Callable[[str], None
         data: Its pairs.
         goal: What to aim at.
         progress: Told what is being tried.
+        compiled: What a hypernetwork proposes, to race beside random starts.
     """
-    return _Fitter(program, data, goal, progress).climb()
+    return _Fitter(program, data, goal, progress, compiled).climb()
 
 
 def fit_further(
@@ -183,8 +184,15 @@ def fit_further(
 class _Fitter:
     """Holds what all rungs of one program share: normalized pairs, scalings, tolerances."""
 
-    def __init__(self, program: Program, data: Data, goal: Goal, progress: Callable[[str], None]) -> None:
-        self.program, self.data, self.goal, self.progress = program, data, goal, progress
+    def __init__(
+        self,
+        program: Program,
+        data: Data,
+        goal: Goal,
+        progress: Callable[[str], None],
+        compiled: "Compiled | None" = None,
+    ) -> None:
+        self.program, self.data, self.goal, self.progress, self.compiled = program, data, goal, progress, compiled
         self.mean, std = data.y.mean(0), data.y.std(0)
         constant = np.ptp(data.y, axis=0) == 0
         self.mean = np.where(constant, data.y[0], self.mean)
@@ -198,12 +206,9 @@ class _Fitter:
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
         self.pairs: dict[Topology, int] = {}
-        self.compiled: Compiled | None = None
 
     def climb(self) -> Fitted:
         """Try each rung until one meets the tolerance, and after that only what would be cheaper still."""
-        pairs = self.data.x, self.data.y
-        self.compiled = compile_program(self.program, self.goal.init, self.data.original, self.progress, pairs)
         outputs = tuple(range(len(self.program.outputs)))
         layouts: list[tuple[Candidate, ...]] = []
         separate: dict[int, Candidate] = {}  # each output's best network of its own, over the rungs so far
@@ -251,7 +256,8 @@ class _Fitter:
         topology = Topology((len(self.program.inputs), *hidden, width))
         columns = [o for group in groups for o in group]
         self.progress(f"fitting {topology}" + (f" x {len(groups)}" if len(groups) > 1 else ""))
-        stages = race_stages(hidden, self.goal.effort, len(self.program.inputs))
+        compiled = self.compiled is not None and hidden in self.compiled.candidates
+        stages = race_stages(hidden, self.goal.effort, len(self.program.inputs), compiled)
         if self.goal.all_pairs:
             stages = (*stages[:-1], replace(stages[-1], pairs=len(self.x)))
         starts = propose(topology, stages[0].survivors, self.goal.seed, self.compiled, self.mean, self.unit)

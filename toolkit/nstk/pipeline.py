@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import __version__, sampling
-from nstk.compilation import hypernetwork_digest, method_name
+from nstk.compilation import compile_program, hypernetwork_digest, method_name
 from nstk.emission import emit, header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded, fold
@@ -37,6 +37,7 @@ from nstk.verification import Comparison, Function, check_exhaustible, check_exh
 
 if TYPE_CHECKING:
     from nstk.fitting import Data, Fitted
+    from nstk.hypernetwork.proposal import Compiled
     from nstk.report_page import PlotData
 
 Array = NDArray[np.float64]
@@ -218,8 +219,9 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
     check_writable(folder)
     if options.exhaustive:
         check_exhaustible(program)
-    # Torch takes seconds to import; the program is compiled and run meanwhile.
-    threading.Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
+    # Torch takes seconds to import, transformers too; the program is compiled and run meanwhile.
+    heavy = "torch" if options.init == "random" else "nstk.hypernetwork.proposal"
+    threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True).start()
     tolerance = parse_tolerance(options.tolerance or program.tolerance or DEFAULT_TOLERANCE)
     with ExitStack() as stack:
         original: Function | None = None
@@ -233,8 +235,11 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             data = _sample(program, original, options)
         else:
             data, held_out = _split(program, options)
+        compiled = None
+        if start is None:
+            compiled = compile_program(program, options.init, original, progress, (data.x, data.y))
         began = time.perf_counter()
-        fitted = _fit(program, data, tolerance, options, start, progress)
+        fitted = _fit(program, data, tolerance, options, start, compiled, progress)
         seconds = time.perf_counter() - began
         surrogate = with_provenance(fitted.surrogate, emission=_emission(options), tolerance=str(tolerance))
         init = "surrogate" if start is not None else method_name(options.init)
@@ -304,6 +309,7 @@ def _fit(
     tolerance: Tolerance,
     options: BuildOptions,
     start: Surrogate | None,
+    compiled: "Compiled | None",
     progress: Progress,
 ) -> "Fitted":
     from nstk.fitting import Goal, fit, fit_further
@@ -315,11 +321,14 @@ def _fit(
         options.norm,
         options.effort,
         options.optimizer,
-        options.init,
         options.seed,
         options.samples is not None or options.pairs is not None,
     )
-    return fit(program, data, goal, progress) if start is None else fit_further(start, program, data, goal, progress)
+    return (
+        fit(program, data, goal, progress, compiled)
+        if start is None
+        else fit_further(start, program, data, goal, progress)
+    )
 
 
 def _emission(options: BuildOptions) -> dict[str, Any]:
