@@ -221,7 +221,8 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         check_exhaustible(program)
     # Torch takes seconds to import, transformers too; the program is compiled and run meanwhile.
     heavy = "torch" if options.init == "random" else "nstk.hypernetwork.proposal"
-    threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True).start()
+    loading = threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True)
+    loading.start()
     tolerance = parse_tolerance(options.tolerance or program.tolerance or DEFAULT_TOLERANCE)
     with ExitStack() as stack:
         original: Function | None = None
@@ -237,6 +238,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             data, held_out = _split(program, options)
         compiled = None
         if start is None:
+            loading.join()  # two threads must not import transformers at once
             compiled = compile_program(program, options.init, original, progress, (data.x, data.y))
         began = time.perf_counter()
         fitted = _fit(program, data, tolerance, options, start, compiled, progress)
