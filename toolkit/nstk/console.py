@@ -2,9 +2,10 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from nstk.pipeline import Built
@@ -43,10 +44,23 @@ def show_part(key: str, record: dict[str, Any], as_json: bool) -> None:
 @contextlib.contextmanager
 def progress_shown() -> Iterator[Callable[[str], None]]:
     """Show steps on stderr: a spinner on a terminal, a line each elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
+    with _screen() as screen:
+        if screen.isatty():
+            from rich.console import Console
 
-        with Console(stderr=True).status("reading") as status:
-            yield lambda text: status.update(text)
-    else:
-        yield lambda text: print(text, file=sys.stderr, flush=True)
+            with Console(file=screen).status("reading") as status:
+                yield lambda text: status.update(text)
+        else:
+            yield lambda text: print(text, file=screen, flush=True)
+
+
+@contextlib.contextmanager
+def _screen() -> Iterator[TextIO]:
+    """Give stderr as it is now: work that sends its own chatter elsewhere must not take the progress with it."""
+    try:
+        number = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file, in a test for example
+        yield sys.stderr
+        return
+    with os.fdopen(number, "w") as screen:
+        yield screen
