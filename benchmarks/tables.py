@@ -99,10 +99,50 @@ def examples(result: dict[str, Any]) -> str:
     return markdown(header, rows, 8) + source(result)
 
 
+def corpus(result: dict[str, Any]) -> str:
+    """Render `corpus.json`: what the full build holds, its stages, and one worker against two."""
+    full = result["full"]
+    columns = ("programs", "in_range", "behaviours", "nonlinear", "behaviour_seen")
+    rows = [[group["origin"], group["split"], *(f"{group[key]:,}" for key in columns)] for group in full["groups"]]
+    header = ["origin", "split", "programs", "in the paper's range", "behaviours", "nonlinear", "behaviour in training"]
+    text = markdown(header, rows, 5)
+    text += f"\n{full['programs']:,} programs, {full['behaviours']:,} distinct behaviours; "
+    text += f"{full['real_behaviours']:,} of real functions. "
+    text += f"{full['real_in_range']:,} real functions are in the paper's range, "
+    text += f"with {full['real_in_range_nonlinear_behaviours']:,} distinct nonlinear behaviours.\n\n"
+    runs = [("full build, 2 workers", full)]
+    runs += [(f"part, {part['workers']} worker{'s' * (part['workers'] > 1)}", part) for part in result.get("parts", [])]
+    stages = list(full["seconds"])
+    text += markdown(
+        ["seconds", *stages, "total"],
+        [[name, *(f"{run['seconds'][s]:.0f}" for s in stages), f"{run['total_seconds']:.0f}"] for name, run in runs],
+        len(stages) + 1,
+    )
+    return text + source(result)
+
+
+def sandbox(result: dict[str, Any]) -> str:
+    """Render `sandbox.json`: candidates an hour on one core, natively and as WebAssembly."""
+    runs = [
+        ("generated, 40 % broken on purpose", "gcc -O2, in a child process", result["generated"]["native"]),
+        ("the same", "WebAssembly sandbox", result["generated"]["wasm"]),
+    ]
+    if "real" in result:
+        runs.append(("extracted from real packages", "WebAssembly sandbox", result["real"]["wasm"]))
+    keys = ("candidates", "survivors", "cpu_ms_per_candidate", "candidates_per_hour_and_core")
+    rows = [[name, how, *(f"{run[key]:,}" for key in keys)] for name, how, run in runs]
+    header = ["candidates", "run by", "number", "that run", "ms of processor time each", "an hour and core"]
+    agreed = result["generated"]["agreement"]
+    text = f"\nOf {agreed['functions']:,} functions that ran both ways, {agreed['identical']:,} gave equal bits.\n"
+    return markdown(header, rows, 4) + text + source(result)
+
+
 RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "corpus": corpus,
     "examples": examples,
     "inference": inference,
     "finetuning": finetuning,
+    "sandbox": sandbox,
 }
 
 

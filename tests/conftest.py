@@ -1,5 +1,6 @@
 """Fixtures that run the command line, in this process where it can be: importing torch takes seconds."""
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from nstk.cli import main
 from nstk.options import BuildOptions
 from nstk.pipeline import build
+from nstk.toolchain import cache_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,10 +54,16 @@ Nstk = Callable[..., Ran]
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep compiled code apart from the user's cache; all workers share it."""
+    """Keep compiled code apart from the user's cache; all workers share it, and zig's own libraries with the user."""
     base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    zig = cache_folder() / "zig"
+    zig.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (folder / "zig").symlink_to(zig)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NSTK_CACHE", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
+        patch.setenv("NSTK_CACHE", str(folder))
         yield
 
 

@@ -12,6 +12,27 @@ import nstk
 
 PACKAGE = Path(nstk.__file__).parent
 
+IDIOMS = "colours geometry grids iterations physics series signals statistics vectors"
+CORPUS = tuple(
+    " ".join(f"corpus.{module}" for module in row.split())
+    for row in (
+        """__init__ archives candidate inputs source_file
+        extraction.__init__ extraction.c_library extraction.c_plus_plus extraction.declarations extraction.live_code
+        extraction.messages extraction.syntax generation.__init__ generation.idioms generation.writing
+        sandbox.__init__ sandbox.isolation""",
+        """behaviour datasets downloads shards extraction.definitions generation.grammar_expressions generation.mutation
+        sandbox.compiler sandbox.denylist """
+        + " ".join(f"generation.idioms_{theme}" for theme in IDIOMS.split()),
+        "exclusion sources extraction.type_names generation.grammar sandbox.runner",
+        "recipe extraction.pieces generation.generator sandbox.execution",
+        "extraction.closure",
+        "extraction.functions",
+        "steps",
+        "selection",
+        "card",
+        "build pack tables",
+    )
+)
 #: A module imports only from rows that stand before its own.
 ROWS = (
     "__init__ errors resources c_text constant_expression sandbox_child",
@@ -20,17 +41,18 @@ ROWS = (
     "c_reader",
     "signature",
     "program",
-    "sampling pairs surrogate wrapper corpus hypernetwork hypernetwork.configuration training training.hardware "
-    "training.journal training.state",
-    "mlp folding sandbox corpus.inputs training.options hypernetwork.modeling "
-    "hypernetwork.initialization hypernetwork.tokenization",
-    "finetuning expressions corpus.pack hypernetwork.probing hypernetwork.checkpoint",
+    "sampling pairs surrogate wrapper hypernetwork.__init__ hypernetwork.configuration training.__init__ "
+    "training.hardware training.journal training.state",
+    "mlp folding sandbox training.options hypernetwork.modeling hypernetwork.initialization hypernetwork.tokenization",
+    *CORPUS,
+    "finetuning expressions hypernetwork.probing hypernetwork.checkpoint",
     "emission training.data hypernetwork.proposal",
     "constants timing compilation training.objective training.variation",
     "verification training.assessment training.baselines",
     "fitting record training.loop",
     "pipeline doctor",
     "console",
+    "corpus.cli",
     "cli",
 )
 ROW = {module: number for number, row in enumerate(ROWS) for module in row.split()}
@@ -50,7 +72,7 @@ class _Imports(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
-        self.found |= {name.name.split(".")[1] for name in node.names if name.name.startswith("nstk.")}
+        self.found |= {name.name.partition(".")[2] for name in node.names if name.name.startswith("nstk.")}
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         assert node.level == 0, "the package imports absolutely"
@@ -66,16 +88,14 @@ def imports(text: str) -> set[str]:
 
 
 def test_every_module_has_its_row() -> None:
-    paths = [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")]
-    modules = [path.removesuffix("/__init__").replace("/", ".") for path in paths]
+    modules = [".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")]
     assert sorted(modules) == sorted(ROW)
     assert len(ROW) == sum(len(row.split()) for row in ROWS)
 
 
 @pytest.mark.parametrize("module", ROW)
 def test_imports_only_lower_rows(module: str) -> None:
-    path = PACKAGE / module.replace(".", "/")
-    found = imports((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text())
+    found = imports((PACKAGE / f"{module.replace('.', '/')}.py").read_text())
     assert not {name: ROW[name] for name in found if ROW[name] >= ROW[module]}
 
 

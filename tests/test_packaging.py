@@ -10,7 +10,7 @@ from conftest import ROOT
 
 import nstk
 
-FOLDERS = {"toolkit/nstk": "nstk", "codegen_templates": "nstk/codegen_templates", "runtime_c": "nstk/runtime_c"}
+FOLDERS = {"toolkit/nstk": "nstk"} | {name: f"nstk/{name}" for name in ("codegen_templates", "runtime_c", "examples")}
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,16 @@ _KEYWORDS = frozenset(
     """.split()  # noqa: SIM905
 )
 _LONGEST = 31
+_TOKEN = re.compile(
+    r"""[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?
+    |<<=|>>=|\.\.\.|[-+*/%&|^=!<>]=|&&|\|\||<<|>>|\+\+|--|->|\#\#|[^\s\w]""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def lex(text: str) -> list[str]:
+    """Return the tokens of C text without comments: names, numbers, strings, punctuators."""
+    return _TOKEN.findall(text)
 
 
 def legal_name(name: str, taken: Collection[str] = ()) -> str:

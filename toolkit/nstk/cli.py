@@ -15,6 +15,7 @@ import typer
 
 from nstk import __version__
 from nstk.console import progress_bar, progress_shown, show_part, show_reports
+from nstk.corpus.cli import corpus
 from nstk.errors import NstkError, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(corpus)
 
 Function = Annotated[str | None, typer.Option("--function", help="Function to take from the file.")]
 Domain = Annotated[str | None, typer.Option("--domain", help='Inputs\' intervals, "t=-20:60, rh=1:100".')]
@@ -467,9 +469,7 @@ def _explain(error: Exception, arguments: list[str]) -> tuple[str, str, int]:
     if isinstance(error, NstkError):
         return error.message, error.hint, error.exit_code
     if hasattr(error, "format_message"):  # click's, which newer typers carry within and do not name
-        verbs = [getattr(command.callback, "__name__", "") for command in app.registered_commands]
-        verb = f"{arguments[0]} " if arguments and arguments[0] in verbs else ""
-        return error.format_message(), f"nstk {verb}--help", 2
+        return error.format_message(), f"nstk {_verb(arguments)}--help", 2
     if isinstance(error, ImportError):
         return f"{error}", "nstk doctor shows how to install what is missing", 3
     if isinstance(error, OSError) and error.strerror:
@@ -477,6 +477,18 @@ def _explain(error: Exception, arguments: list[str]) -> tuple[str, str, int]:
         return f"{place}{error.strerror}", "is the disk full, or a folder not yours?", 2
     text = f"internal error: {type(error).__name__}: {error}"
     return text, "run again with --debug and report what it shows", 70
+
+
+def _verb(arguments: list[str]) -> str:
+    """Return the verb that arguments begin with and a blank, `corpus build ` for example, or an empty text."""
+    command: Any = typer.main.get_command(app)
+    words = ""
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        words += f"{word} "
+    return words
 
 
 def _complain(message: str, hint: str, status: int, as_json: bool) -> int:

@@ -65,20 +65,21 @@ def compile_program(
     if method == "random":
         return None
     loaded = _load(_folder(method))
-    from nstk.hypernetwork import probing, proposal
+    from nstk.hypernetwork.probing import impute_probes, run_probes
+    from nstk.hypernetwork.proposal import adopt, compile_with
 
     if len(program.inputs) > _INPUTS:
         progress(f"{program.name} has more than {_INPUTS} inputs: initial parameters are random")
         return None
     if isinstance(loaded, dict):
-        return proposal.adopt(loaded, program)
+        return adopt(loaded, program)
     model, tokenizer = loaded
     probes = None
     if method != "compnet-text" and original is not None:
-        probes = probing.run_probes(program, original)
+        probes = run_probes(program, original)
     elif method != "compnet-text" and pairs is not None:
-        probes = probing.impute_probes(program, *pairs)
-    return proposal.compile_program(model, tokenizer, program, probes)
+        probes = impute_probes(program, *pairs)
+    return compile_with(model, tokenizer, program, probes)
 
 
 def method_name(method: str) -> str:
@@ -221,10 +222,10 @@ def _load(folder: Path) -> Any:
     if folder.parent == SHIPPED and not folder.is_dir():
         hint = "use --init random, or the folder of one that nstk train wrote"
         raise UsageError(f"no '{folder.name}' ships with this version", hint)
-    from nstk.hypernetwork import initialization
+    from nstk.hypernetwork.initialization import FILE, load_initialization
 
-    if (folder / initialization.FILE).is_file():
-        return initialization.load_initialization(folder)
+    if (folder / FILE).is_file():
+        return load_initialization(folder)
     from nstk.hypernetwork.checkpoint import load_checkpoint
 
     return load_checkpoint(folder)

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from nstk.pipeline import Built
@@ -45,33 +46,47 @@ def show_part(key: str, record: dict[str, Any], as_json: bool) -> None:
 @contextlib.contextmanager
 def progress_shown() -> Iterator[Callable[[str], None]]:
     """Show steps on stderr: a spinner on a terminal, a line each elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
+    with _screen() as screen:
+        if screen.isatty():
+            from rich.console import Console
 
-        with Console(stderr=True).status("reading") as status:
-            yield lambda text: status.update(text)
-    else:
-        yield lambda text: print(text, file=sys.stderr, flush=True)
+            with Console(file=screen).status("reading") as status:
+                yield lambda text: status.update(text)
+        else:
+            yield lambda text: print(text, file=screen, flush=True)
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[float, str], None]]:
     """Show how much of a long run is done: a bar on a terminal, a line every half minute elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    with _screen() as screen:
+        if screen.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("starting", total=1.0)
-            yield lambda share, text: bar.update(task, completed=share, description=text)
-    else:
-        told = -math.inf
+            columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+            with Progress(*columns, console=Console(file=screen)) as bar:
+                task = bar.add_task("starting", total=1.0)
+                yield lambda share, text: bar.update(task, completed=share, description=text)
+        else:
+            told = -math.inf
 
-        def tell(share: float, text: str) -> None:
-            nonlocal told
-            if time.monotonic() - told > 30:
-                print(f"{100 * share:.0f} %: {text}", file=sys.stderr, flush=True)
-                told = time.monotonic()
+            def tell(share: float, text: str) -> None:
+                nonlocal told
+                if time.monotonic() - told > 30:
+                    print(f"{100 * share:.0f} %: {text}", file=screen, flush=True)
+                    told = time.monotonic()
 
-        yield tell
+            yield tell
+
+
+@contextlib.contextmanager
+def _screen() -> Iterator[TextIO]:
+    """Give stderr as it is now: work that sends its own chatter elsewhere must not take the progress with it."""
+    try:
+        number = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # no file, in a test for example
+        yield sys.stderr
+        return
+    with os.fdopen(number, "w") as screen:
+        yield screen

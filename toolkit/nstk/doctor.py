@@ -50,7 +50,10 @@ def examine() -> list[Finding]:
     findings.append(
         _package("ziglang", f"{sys.executable} -m pip install ziglang", "stands in where there is no compiler")
     )
-    findings.append(_package("pyarrow", f"{sys.executable} -m pip install 'nstk[corpus]'", "reads Parquet pairs"))
+    extra = f"{sys.executable} -m pip install 'nstk[corpus]'"
+    findings.append(_package("pyarrow", extra, "reads Parquet pairs"))
+    for package in ("datasets", "datatrove", "pypi_simple", "wasmtime"):
+        findings.append(_package(package, extra, "for nstk corpus"))
     return findings
 
 

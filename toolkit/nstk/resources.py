@@ -1,4 +1,4 @@
-"""Finds `codegen_templates/` and `runtime_c/`, in a wheel as in a checkout, and fills templates."""
+"""Finds `codegen_templates/`, `runtime_c/` and `examples/`, in a wheel as in a checkout, and fills templates."""
 
 from pathlib import Path
 
@@ -6,7 +6,11 @@ _PACKAGE = Path(__file__).parent
 
 
 def resource_dir(name: str) -> Path:
-    """Return the folder `name` (`codegen_templates` or `runtime_c`): inside the package, or at the checkout's top."""
+    """Return a folder, inside the package or at the checkout's top.
+
+    Args:
+        name: `codegen_templates`, `runtime_c` or `examples`.
+    """
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent.parent / name
 

@@ -112,7 +112,7 @@ def build(
     """
     compiler = find_compiler()
     options = _options(flags, includes, cflags)
-    folder = _cache_folder() / "native"
+    folder = cache_folder() / "native"
     folder.mkdir(exist_ok=True)
     visible = visible_text(source_text, flags=flags, includes=includes, cflags=cflags, origin=origin)
     with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as name:
@@ -192,7 +192,7 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
         ToolError: It took longer than `COMPILE_SECONDS`.
     """
     environment = os.environ | {"LC_ALL": "C"}
-    zig_cache = str(_cache_folder() / "zig")
+    zig_cache = str(cache_folder() / "zig")
     environment.setdefault("ZIG_GLOBAL_CACHE_DIR", zig_cache)
     environment.setdefault("ZIG_LOCAL_CACHE_DIR", zig_cache)
     with tempfile.TemporaryFile() as log:  # not a pipe: a file's size is limited
@@ -217,7 +217,7 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
         return process.returncode, log.read(1 << 20).decode(errors="replace")
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """Return the cache folder: `$NSTK_CACHE`, `$XDG_CACHE_HOME/nstk`, `~/.cache/nstk`, or a temporary folder."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path("~").expanduser() / ".cache")
     folder = Path(os.environ.get("NSTK_CACHE") or Path(home) / "nstk").absolute()

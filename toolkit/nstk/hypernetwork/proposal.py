@@ -99,7 +99,7 @@ def adopt(starts: dict[Topology, NDArray[np.float32]], program: Program) -> Comp
 
 
 @torch.inference_mode()
-def compile_program(model: CompNet, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
+def compile_with(model: CompNet, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
     """Compile a program.
 
     Args:

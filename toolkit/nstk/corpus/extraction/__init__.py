@@ -1,0 +1,1 @@
+"""Numeric functions out of the files of a package, self-contained."""

@@ -1,0 +1,75 @@
+"""C++ spellings that have a plain C one, rewritten as text.
+
+What has none is left as it is; such a function fails to parse or to compile later, and is counted there.
+"""
+
+import re
+
+_SCALARS = r"(?:float|double|bool|int|unsigned|long|short|char|size_t|u?int(?:8|16|32|64)_t)"
+_LIMITS = {"float": "FLT", "double": "DBL", "int": "INT"}
+_LIMIT = r"(?:std\s*::\s*)?numeric_limits\s*<\s*(float|double|int)\s*>\s*::\s*(\w+)"
+_NUMERIC_LIMITS = re.compile(rf"\(\s*{_LIMIT}\s*\)\s*\(\s*\)|{_LIMIT}\s*\(\s*\)")
+_CASTS = re.compile(r"\b(?:static_cast|reinterpret_cast|const_cast)\s*<\s*([\w\s:]+?)\s*>\s*\(")
+_FUNCTIONAL_CAST = re.compile(rf"\b({_SCALARS})\s*\((?!\s*\*)")
+_OVERLOADED = {"max": "fmax", "min": "fmin", "abs": "fabs"}  # for all arithmetic types in C++, C has one name per type
+_OVERLOADS = re.compile(r"(?:(?<![\w.>:])|\bstd\s*::\s*)(max|min|abs)\s*(?:<\s*\w+\s*>)?\s*\(")
+_MEMBERS = re.compile(r"\b(?:(?!return\b|else\b|case\b)[A-Za-z_]\w*)?::\s*(?=[A-Za-z_])|(?<!\w)::\s*(?=[A-Za-z_])")
+_TESTS = re.compile(r"\b(?:std\s*::\s*)?(isnan|isinf|isfinite|signbit)\s*\(")
+_USING = re.compile(
+    r"\busing\s+(?:namespace\s+)?[\w:\s]+;|\b[A-Z_]+_USING_STD(?:_MATH)?\s*\(\w+\)|\b[A-Z_]+_STD_USING\b"
+)
+_BRACE_INITIALISER = re.compile(rf"\b({_SCALARS})\s+(\w+)\s*\{{([^{{}}]*)\}}\s*;")
+_PARENTHESIS_INITIALISER = re.compile(
+    r"(?<=[;{}])(\s*(?:const\s+)?(?!return\b|else\b|delete\b|throw\b|goto\b|case\b)[A-Za-z_]\w*\s+)(\w+)\s*\(([^;{}]*)\)\s*;"
+)
+_NEEDED = re.compile(
+    rf"""::|STD_USING|_USING_STD|\b(?:max|min|abs)\s*[(<]|_cast\b|\b(?:constexpr|auto|nullptr|using)\b
+    |\b{_SCALARS}\s*[({{]|\b\w+[ \t]+\w+\s*[({{]""",
+    re.VERBOSE,
+)
+
+
+def rewrite_in_c(text: str) -> str:
+    """Rewrite what C++ text says in its own way but C can say too.
+
+    Args:
+        text: A function, constant or type without comments.
+    """
+    if not _NEEDED.search(text):
+        return text
+    text = _USING.sub("", text)
+    text = _NUMERIC_LIMITS.sub(_limit, text)
+    text = _TESTS.sub(r"\1(", text)
+    text = _OVERLOADS.sub(lambda match: f"{_OVERLOADED[match[1]]}(", text)
+    text = _MEMBERS.sub("", text)
+    text = _replace_casts(text)
+    text = _PARENTHESIS_INITIALISER.sub(r"\1\2 = \3;", text)
+    text = _BRACE_INITIALISER.sub(lambda m: f"{m[1]} {m[2]} = {m[3].strip() or '0'};", text)
+    text = _FUNCTIONAL_CAST.sub(r"(\1)(", text)
+    text = re.sub(r"\bconstexpr\b", "const", text)
+    text = re.sub(r"\bconst\s+const\b|\bconst\s+static\s+const\b", "const", text)
+    text = re.sub(r"\bauto\b(?!\s*[&*])", "__auto_type", text)
+    return re.sub(r"\bnullptr\b", "NULL", text)
+
+
+def _limit(match: re.Match[str]) -> str:
+    kind, what = match[1] or match[3], match[2] or match[4]
+    prefix = _LIMITS[kind]
+    if what in ("max", "epsilon"):
+        return f"{prefix}_{what.upper()}"
+    if what == "min":
+        return f"{prefix}_MIN"
+    if what == "lowest":
+        return f"{prefix}_MIN" if kind == "int" else f"(-{prefix}_MAX)"
+    return {"infinity": "INFINITY", "quiet_NaN": "NAN", "Inf": "INFINITY", "NaN": "NAN"}.get(what, match[0])
+
+
+def _replace_casts(text: str) -> str:
+    """Turn `static_cast<T>(x)` into `((T)(x))`."""
+    while match := _CASTS.search(text):
+        depth, end = 1, match.end()
+        while depth and end < len(text):
+            depth += (text[end] == "(") - (text[end] == ")")
+            end += 1
+        text = f"{text[: match.start()]}(({match[1]})({text[match.end() : end]}){text[end:]}"
+    return text
