@@ -83,7 +83,8 @@ EXTERNAL_TYPES = {
     "BOOL": "int",
 }
 
-#: What packages have in their own complicated ways; these ones go before them.
+#: What packages have in their own complicated ways; these ones go before them. Those with STD stand for templates of
+#: C++ and have their values for all types, zeros and NaN.
 OVERRIDES = """
 static int errno;
 #define EDOM 33
@@ -95,6 +96,9 @@ static int errno;
 #define R_NaReal NAN
 #define R_PosInf INFINITY
 #define R_NegInf (-INFINITY)
+#define STD_MAX(a, b) (((a) < (b)) ? (b) : (a))
+#define STD_MIN(a, b) (((b) < (a)) ? (b) : (a))
+#define STD_ABS(x) (((x) <= 0) ? 0 - (x) : (x))
 #define likely(x) (x)
 #define unlikely(x) (x)
 """
