@@ -118,6 +118,13 @@ def corpus(result: dict[str, Any]) -> str:
         [[name, *(f"{run['seconds'][s]:.0f}" for s in stages), f"{run['total_seconds']:.0f}"] for name, run in runs],
         len(stages) + 1,
     )
+    if "parts" in result:
+        one, two = (part["total_seconds"] for part in result["parts"])
+        stack = result["the_stack_c"]
+        text += f"\nThe second worker makes the part {one / two:.2f}x faster. At one worker's rate the C of The Stack "
+        text += f"({stack['gb']} GB of text) would take {stack['extract_core_hours']:,} core hours to extract some "
+        text += f"{stack['candidates']:,} candidates, and {stack['execute_and_mutate_core_hours']:,} to run and mutate "
+        text += "them.\n"
     return text + source(result)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Nstk
 
+from nstk.corpus.candidate import ORIGINS, Candidate
 from nstk.corpus.card import data_files
 from nstk.corpus.inputs import POINTS, map_points, shared_inputs, unit_points
-from nstk.corpus.pack import ORIGINS, read_pack
-from nstk.corpus.shards import read_shard
+from nstk.corpus.pack import read_pack
+from nstk.corpus.selection import Publish, Select
+from nstk.corpus.shards import PROGRAMS, candidate_row, read_shard, write_shard
+from nstk.corpus.sources import Source, find_package, package_source, path_source
 
 SOURCES = {
     "trained/a.c": """
@@ -43,6 +47,8 @@ double wild(double x) { return exp(1000.0 * x); }
 float twiddle(float q) { return sinf(-2.0f * 3.1415f * q); }
 double bend(double x, double y) { return cos(x) * y; }
 double again(double x) { return 2.0 * x; }
+double apart(double a, double b, double c, double d, double e, double f)
+{ double u = pow(a - d, 2), v = pow(b - e, 2); return pow(u + v + (c - f) * (c - f), 0.5); }
 """,
     "darktable/held.c": """
 #include <math.h>
@@ -51,6 +57,7 @@ double held_new(double x, double y) { return tanh(x * y - 0.3) ; }
 double level(double x) { return 3.0; }
 """,
 }
+SAMPLE = Path(__file__).parent / "data" / "corpus_sample.npz"
 COMMAND = ("--shards", 2, "--mutants", 4, "--generated", 40, "--json")
 
 
@@ -98,7 +105,7 @@ def test_real_functions_are_kept_or_counted(corpus: Path) -> None:
     assert not {"twiddle", "wild", "unset", "counted", "through", "endless", "counting"} & real.keys()
     steps = json.loads((corpus / "stats.json").read_text())["steps"]
     dropped = {key: n for step in steps if step["stage"] in ("extract", "execute") for key, n in step["counts"].items()}
-    assert dropped["dropped: behaves as a protected program"] >= 1  # twiddle
+    assert dropped["dropped: behaves as a protected program"] == 2  # twiddle, apart
     assert dropped["dropped: |y| >= 10 on U(-1, 1)"] == 1  # wild
     assert dropped["dropped: not deterministic"] == 1  # counting
     assert dropped["dropped: does not compile"] == 1  # unset: it warns of what it cannot see at run time
@@ -136,6 +143,11 @@ def test_splits_are_whole_packages_and_marked(corpus: Path) -> None:
     assert all(row["split"] == "train" and row["parent"] in parents for row in mutants)
 
 
+def test_ids_are_unique(corpus: Path) -> None:
+    ids = [row["id"] for path in data_files(corpus) for row in read_shard(path, ["id"])]
+    assert len(set(ids)) == len(ids)
+
+
 def test_made_functions_have_behaviours_of_their_own(corpus: Path) -> None:
     found = [row for path in data_files(corpus) for row in read_shard(path, ["origin", "behaviour", "kind"])]
     made = [row["behaviour"] for row in found if row["origin"] != "real"]
@@ -149,16 +161,21 @@ def test_a_killed_build_goes_on_to_the_same_bytes(corpus: Path, sources: Path, t
     out = tmp_path / "corpus"
     command = [sys.executable, "-m", "nstk.cli", *map(str, arguments(sources, out))]
     for stage in ("extract", "mutate", "generate"):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         for _ in range(1000):
             if list((out / "logs" / stage / "completions").glob("*")) or process.poll() is not None:
                 break
             time.sleep(0.05)
-        assert process.poll() is None, process.communicate()
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        assert process.poll() is None
+        if stage == "extract":
+            process.kill()  # alone: what it started lives on, and must not be in the way
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     done = run(arguments(sources, out))
-    assert "extract: 0" not in done.stderr
+    assert "card: 1 of 1" in done.stderr
     assert hashes(out) == hashes(corpus)
     assert run(arguments(sources, out)).returncode == 0  # nothing left to do
     assert hashes(out) == hashes(corpus)
@@ -200,7 +217,7 @@ def test_published_variants(preset: str, columns: int, sources: Path, tmp_path: 
     ran = nstk("corpus", "build", "out", "--source", sources / "trained", "--preset", preset, "--shards", 1, "--json")
     assert ran.code == 0, ran.err
     real = rows(tmp_path / "out")
-    assert not {"root", "far"} & real.keys()
+    assert not {"root", "far", "apart"} & real.keys()
     outputs = real["same_bend"]["outputs"].reshape(2048, columns)
     x = shared_inputs().astype(float)
     second = x[:, 1] if columns == 1 else 1.0
@@ -209,10 +226,33 @@ def test_published_variants(preset: str, columns: int, sources: Path, tmp_path: 
     assert all(row["origin"] == "real" and not row["domains"] for row in real.values())
 
 
+def test_a_mutant_with_the_text_of_a_held_out_function_stays_out(tmp_path: Path) -> None:
+    def row(text: str, split: str, origin: str) -> dict:
+        columns = {"behaviour": text[-3:], "kind": "affine", "in_range": True, "outputs": None, "domains": []}
+        return {**candidate_row(Candidate(text, "f", 1, origin=origin), split), **columns}
+
+    held = row("double f(double x) { return 3.0 * x; } // b", "test", "real")
+    work = {
+        "real": [row("double f(double x) { return 2.0 * x; } // a", "train", "real"), held],
+        "mutants": [{**held, "origin": "mutant", "split": "train"}],
+        "generated": [row("double f(double x) { return 4.0 * x; } // c", "train", "generated")] * 2,
+    }
+    for origin, found in work.items():
+        write_shard(tmp_path / origin / "00000.parquet", found, PROGRAMS)
+    list(Select(tmp_path, 1).run(()))
+    list(Publish(tmp_path, tmp_path / "data").run(()))
+    shown = {path.name.partition("-")[0]: list(read_shard(path)) for path in sorted((tmp_path / "data").iterdir())}
+    assert [row["id"] for row in shown["test"]] == [held["id"]]
+    assert not shown["test"][0]["behaviour_seen"]
+    assert [row["origin"] for row in shown["train"]] == ["real", "generated"]
+
+
 def test_card_and_inputs(corpus: Path) -> None:
     card = (corpus / "README.md").read_text()
     assert "| trained |" in card
     assert "dropped: not deterministic" in card
+    for table in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
     assert str(corpus.parent) not in card
     from safetensors.numpy import load_file
 
@@ -271,6 +311,18 @@ def test_stats_and_show(corpus: Path, nstk: Nstk) -> None:
     nstk("corpus", "show", corpus, "zz").check_error(2, "no such program")
 
 
+@pytest.mark.parametrize("name", ["darktable", "darktable-4.2.1", "darktable_4.2.1.orig.tar.xz", "darktable-4.2.tgz"])
+def test_listed_packages_keep_licence_and_split_however_they_come(name: str, tmp_path: Path) -> None:
+    listed = find_package("darktable")
+    assert listed.split == "test"
+    assert package_source("debian", "darktable") == listed
+    assert package_source("debian", "darkroom") == Source("debian", "darkroom")
+    path = tmp_path / name
+    path.touch() if path.suffix in (".xz", ".tgz") else path.mkdir()
+    found = path_source(path)
+    assert (found.licence, found.split) == (listed.licence, listed.split)
+
+
 def test_bad_usage(corpus: Path, sources: Path, nstk: Nstk, tmp_path: Path) -> None:
     source = ("--source", sources / "trained")
     nstk("corpus", "build", corpus, *source).check_error(2, "another recipe")
@@ -278,8 +330,26 @@ def test_bad_usage(corpus: Path, sources: Path, nstk: Nstk, tmp_path: Path) -> N
     nstk("corpus", "build", "out", *source, "--preset", "x").check_error(2, "no preset")
     nstk("corpus", "build", "out", *source, "--executor", "x").check_error(2, "no executor")
     nstk("corpus", "build", "out", *source, "--shards", 0).check_error(2, "shards")
+    nstk("corpus", "build", "out", *source, "--permissive").check_error(2, "licence of")
     nstk("corpus", "build", "out", "--source", "nowhere").check_error(2, "nowhere")
     nstk("corpus", "build", "out", "--package", "nowhere").check_error(2, "nowhere")
+    nstk("corpus", "build", "out", *source, "--seed", -1).check_error(2, "seed")
+    nstk("corpus", "show", corpus, "--split", "x").check_error(2, "no split")
+    nstk("corpus", "show", corpus, "--origin", "x").check_error(2, "no origin")
     nstk("corpus", "stats", tmp_path).check_error(2, "no finished corpus")
     nstk("corpus", "pack", tmp_path, "x.npz").check_error(2, "no finished corpus")
     assert not (tmp_path / "out").exists()
+
+
+def test_committed_sample_is_what_the_command_makes(nstk: Nstk, tmp_path: Path) -> None:
+    """Other tests learn from it. After a wanted change: NSTK_WRITE_GOLDEN=1 python -m pytest -k committed_sample."""
+    making = ("--generated-only", "--generated", 205, "--shards", 1, "--workers", 1)
+    assert nstk("corpus", "build", "sample", *making).code == 0
+    assert nstk("corpus", "pack", "sample", "sample.npz").code == 0
+    if os.environ.get("NSTK_WRITE_GOLDEN"):
+        SAMPLE.write_bytes((tmp_path / "sample.npz").read_bytes())
+    made, committed = read_pack(tmp_path / "sample.npz"), read_pack(SAMPLE)
+    assert len(committed.names) >= 200
+    assert made.texts == committed.texts
+    np.testing.assert_array_equal(made.centre, committed.centre)
+    np.testing.assert_allclose(made.outputs.astype(float), committed.outputs.astype(float), atol=0.01)

@@ -245,9 +245,10 @@ double sin(double x) { return std::sin(x); }
         }
     )
     assert found["f"] == (
+        "#define STD_MAX(a, b) (((a) < (b)) ? (b) : (a)) #define STD_ABS(x) (((x) <= 0) ? 0 - (x) : (x)) "
         "static const double kHalf = 0.5; double square(double x) { return x * x; } "
         "double scale(double x) { return x * kHalf; } double f(double x, float y) { "
-        "const double z = fmax(x, 1.0); double w = 0; __auto_type u = ((float)(fabs(x))); "
+        "const double z = (double)STD_MAX(x, 1.0); double w = 0; __auto_type u = ((float)(STD_ABS(x))); "
         "return square(z) + scale(w) + (float)(y) + u + DBL_EPSILON + sin(x); }"
     )
     assert found["g"] == "float g(float x) { return isnan(x) ? 0.f : x; }"
@@ -305,11 +306,74 @@ def test_odd_files_cost_nothing_but_themselves() -> None:
         "\\\n" * 500,
         "a " * 20_000,
         "x = { " * 500,
+        f"#define A {'__attribute__((a)) ' * 28}x\nA int f(int x) {{ return x; }}",
+        f"double f(double x) {{ {'a' * 60_000}; return nowhere; }}",
+        f"double f(double x) {{ return nowhere({'a' * 19_000}); }}",
+        f"double f(double x) {{ double y = static_cast<{' ' * 19_000}(x); }}",
+        f"double f(double x) {{ {'static_cast<int>(' * 1000} }}",
+        f"double f(double x) {{{' ' * 19_000} return nowhere; }}",
+        f"double f(double x) {{{'(' * 19_000} return nowhere; }}",
+        f"typedef{' ' * 19_000}int foo, real;\nreal f(real x) {{ return x; }}",
+        f"double f(double x) {{ {'[[' * 40_000} }}",
+        f"double f(double x) {{ {'[[' * 9_000} }}",
+        "struct a{" * 10_000 + "void g(){}" + "};" * 10_000,
+        f"typedef struct {{{'(*a)(' * 40_000};}} x;",
+        f"typedef struct {{{'a[' * 60_000};}} x;",
+        f"{'a[' * 60_000} = 1;",
     )
     files = {f"{number}.cpp": text for number, text in enumerate(odd)}
     started = time.monotonic()
     assert set(texts({**files, "good.c": "double f(double x) { return x; }"})) == {"f"}
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("double f(double x) { return (long)x; }", "depends on the size of long"),
+        ("typedef unsigned long word;\ndouble f(double x) { word n = x; return n; }", "depends on the size of long"),
+        ("double f(double x) { size_t n = x; return n; }", "depends on the size of long"),
+        ("double f(double x) { long double y = x; return y; }", "needs long double"),
+        ("double f(double x) { return x * 1.5L; }", "needs long double"),
+        ("double f(double x) { return sinl(x); }", "needs long double"),
+    ],
+)
+def test_what_machines_disagree_on_is_dropped(text: str, reason: str) -> None:
+    found, counts = run(text)
+    assert not found
+    assert counts[f"dropped: {reason}"] == 1, counts
+
+
+def test_long_long_and_long_literals_stay() -> None:
+    assert only("double f(double x) { unsigned long long n = x; long long int m = 1L; return n + m; }")
+
+
+def test_overloads_of_c_plus_plus_keep_their_types() -> None:
+    found = texts(
+        {
+            "a.cpp": "double f(double x) { int n = x * 9; return std::max(n, 3) / 2 + abs(n) / 2; }\n"
+            "double g(double x) { return std::min(x++, 3.0); }\n"
+            "double h(double x) { return std::abs(x += 1); }",
+            "own.cpp": "double k(double x) { return max(x, 2.0) + std::max(x, 3.0); }",
+            "own.h": "#define max(a, b) ((a) * (b))\n",
+            "old.c": "#define abs(x) ((x) >= 0 ? (x) : -(x))\ndouble m(double x) { return abs(x); }",
+        }
+    )
+    assert found.keys() == {"f", "k", "m"}
+    assert found["f"].endswith("return STD_MAX(n, 3) / 2 + STD_ABS(n) / 2; }")
+    assert found["k"].endswith("return max(x, 2.0) + STD_MAX(x, 3.0); }")
+    assert found["m"] == "#define abs(x) ((x) >= 0 ? (x) : -(x)) double m(double x) { return abs(x); }"
+
+
+@pytest.mark.parametrize(
+    "macros", ["#define SAY(x, s) x++\n", "#define SAY(x, s) if (x < 0) leave(s)\n#define leave(s) return 0\n"]
+)
+def test_macros_that_act_are_no_messages(macros: str) -> None:
+    assert 'SAY(x, "b");' in only(macros + 'double f(double x) { SAY(x, "b"); return x; }')
+
+
+def test_continued_lines_are_joined() -> None:
+    assert only("double f(double x) { return x + \\\n 1; }") == "double f(double x) { return x + 1; }"
 
 
 def test_candidates_keep_the_contract_and_compile(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import wasmtime
 
+from nstk.corpus.extraction.c_library import PRELUDE
 from nstk.corpus.sandbox import compiler, runner
 from nstk.corpus.sandbox.denylist import refuse
 from nstk.corpus.sandbox.execution import Outcome, Unit, execute, execute_admitted
-from nstk.corpus.sandbox.isolation import IsolationError, isolate
+from nstk.corpus.sandbox.isolation import KEPT, IsolationError, isolate
 
 # The compiler builds its C library on its first use ever, in 20 seconds; so these tests keep to the user's own cache.
 
@@ -68,7 +69,7 @@ GOOD: list[tuple[str, int, Callable[[np.ndarray], np.ndarray]]] = [
         lambda x: np.sqrt(np.abs(x[0])),
     ),
     (
-        'const char *kind = "a\\"}{";\ndouble f(double x) { return x * strlen(kind) + kind[0] % \'{\'; }',
+        'const char kind[] = "a\\"}{";\ndouble f(double x) { return x * (sizeof kind - 1) + kind[0] % \'{\'; }',
         1,
         lambda x: x[0] * 4 + 97,
     ),
@@ -290,6 +291,39 @@ def test_macros_may_name_each_other():
     text = "#define A B\n#define B A\n#define C(x) C(x)\ndouble f(double x) { double A = x; return B; }"
     (outcome,) = execute([Unit(text, "f", 1)], [SEGMENTS[1]])
     assert outcome.reason == "does not compile"
+
+
+def test_units_that_are_all_blamed_are_compiled_again_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[list[int]] = []
+    compile_text = compiler.compile_text
+
+    def record(text: str, cpu_seconds: int) -> tuple[bytes | None, str]:
+        orders.append([int(number) for number in re.findall(r'^#line 1 "u(\d+)"', text, re.MULTILINE)])
+        return compile_text(text, cpu_seconds)
+
+    compiler.compile_units([], runner.engine())  # whatever the first use prepares
+    monkeypatch.setattr(compiler, "compile_text", record)
+    good, bad = (Unit(f"double f(double x) {{ return {value}; }}", "f", 1) for value in ("x", "undeclared"))
+    for batch, expected in (
+        ([bad, bad, bad], [[0, 1, 2], [2, 1, 0]]),
+        ([bad, good, bad], [[0, 1, 2], [1], [2, 0]]),
+        ([bad], [[0]]),
+    ):
+        orders.clear()
+        compiled = compiler.compile_units(batch, runner.engine())
+        assert orders == expected
+        assert compiled.reasons == {n: "does not compile" for n, unit in enumerate(batch) if unit is bad}
+        assert [numbers for _, numbers in compiled.modules] == [[n] for n, unit in enumerate(batch) if unit is good]
+
+
+def test_own_functions_may_have_denied_names() -> None:
+    assert refuse("double rand(double x) { return x; }\ndouble f(double x) { return rand(x); }") is None
+    assert refuse("double rand(double x);\ndouble f(double x) { while (rand(x)) { } return x; }") == "calls rand"
+    assert refuse("double f(double x) { double s, c; __builtin_sincos(x, &s, &c); return s; }") is None
+
+
+def test_extraction_counts_on_nothing_that_isolation_renames() -> None:
+    assert sorted(PRELUDE - KEPT) == []
 
 
 def test_segments_must_fit_the_unit():

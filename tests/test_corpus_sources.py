@@ -1,17 +1,23 @@
 """Where C files come from: folders, archives, downloads that are already there, datasets of The Stack's schema."""
 
+import functools
+import hashlib
+import http.server
 import io
 import os
 import tarfile
+import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pypi_simple
 import pytest
 
 from nstk.corpus.datasets import Columns, read_dataset
-from nstk.corpus.downloads import ENABLE_SOURCES, fetch_debian
+from nstk.corpus.downloads import ENABLE_SOURCES, fetch_debian, fetch_pypi
 from nstk.corpus.sources import (
     Source,
     SourceFile,
@@ -77,15 +83,45 @@ def test_damaged_archives_are_refused(tmp_path: Path) -> None:
     for name in ("half.tar.xz", "none.zip"):
         with pytest.raises(UsageError, match="cannot read archive"):
             read(path_source(tmp_path / name))
+    with zipfile.ZipFile(tmp_path / "fine.zip", "w") as packed:
+        packed.writestr("a.c", "int x;")
+    for title, here, there, value in (("encrypted", 6, 8, 1), ("unknown method", 8, 10, 99)):
+        data = bytearray((tmp_path / "fine.zip").read_bytes())
+        data[data.find(b"PK\3\4") + here] = data[data.find(b"PK\1\2") + there] = value
+        (tmp_path / f"{title}.zip").write_bytes(data)
+        with pytest.raises(UsageError, match="cannot read archive"):
+            read(path_source(tmp_path / f"{title}.zip"))
     for path in (tmp_path / "nowhere", tmp_path / "nowhere.tar.gz", Path(__file__)):
         with pytest.raises(UsageError, match="no folder or archive"):
             path_source(path)
 
 
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "p.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("top/\udcff.c"))
+    (tmp_path / "p").mkdir()
+    try:
+        (tmp_path / "p" / "\udcff.c").touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    assert read(path_source(tmp_path / "p.tar")) == {"top/?.c": ""}
+    assert read(path_source(tmp_path / "p")) == {"?.c": ""}
+
+
+def test_only_files_of_a_folder_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.c")
+    (tmp_path / "folder.c").mkdir()
+    assert read(path_source(tmp_path)) == {}
+    (tmp_path / "secret.c").touch(mode=0)
+    if not os.access(tmp_path / "secret.c", os.R_OK):  # root may read everything
+        with pytest.raises(UsageError, match=r"cannot read '.*secret\.c'"):
+            read(path_source(tmp_path))
+
+
 @pytest.mark.parametrize("kind", ["debian", "pypi"])
 def test_packages_that_are_there_are_not_downloaded_again(kind: str, tmp_path: Path) -> None:
-    (tmp_path / "gsl").mkdir()
-    write_tar(tmp_path / "gsl" / "gsl_1.orig.tar.xz")
+    (tmp_path / kind / "gsl").mkdir(parents=True)
+    write_tar(tmp_path / kind / "gsl" / "gsl_1.orig.tar.xz")
     source = Source(kind, "gsl", "GPL-3.0-or-later", "test")  # type: ignore[arg-type]
     found = list(read_source(source, tmp_path))
     assert [(file.package, file.licence, split) for file, split in found] == [("gsl", "GPL-3.0-or-later", "test")] * 2
@@ -93,19 +129,75 @@ def test_packages_that_are_there_are_not_downloaded_again(kind: str, tmp_path: P
         read(Source(kind, "../gsl"), tmp_path)  # type: ignore[arg-type]
 
 
+def install_apt(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a shell script in front of the system's apt-get."""
+    program = folder / "bin" / "apt-get"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
 def test_a_failed_download_leaves_nothing_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = tmp_path / "bin" / "apt-get"
-    script.parent.mkdir()
-    script.write_text("#!/bin/sh\necho half > x.tar.xz\necho \"E: You must put some 'deb-src' URIs\" >&2\nexit 100\n")
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    said = "E: You must put some 'deb-src' URIs in your sources.list"
+    install_apt(tmp_path, f'echo half > x.tar.xz; echo "{said}" >&2; exit 100', monkeypatch)
     with pytest.raises(ToolError, match="deb-src") as caught:
         fetch_debian("gsl", tmp_path / "downloads")
     assert caught.value.hint == ENABLE_SOURCES
-    assert list((tmp_path / "downloads").iterdir()) == []
+    assert list((tmp_path / "downloads" / "debian").iterdir()) == []
+    install_apt(tmp_path, "echo 'E: Unable to find a source package for gsl' >&2; exit 100", monkeypatch)
+    with pytest.raises(ToolError, match="Unable to find") as caught:
+        fetch_debian("gsl", tmp_path / "downloads")
+    assert caught.value.hint == "is the name right?"
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="apt-get is not installed"):
         fetch_debian("gsl", tmp_path / "downloads")
+
+
+def test_another_process_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "debian" / "gsl"
+    install_apt(tmp_path, f"echo mine > a.tar.xz; mkdir '{target}'; echo other > '{target}/b.tar.xz'", monkeypatch)
+    assert fetch_debian("gsl", tmp_path) == [target / "b.tar.xz"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_debian_and_the_python_index_do_not_share_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_apt(tmp_path, "echo debian > opus_1.orig.tar.xz", monkeypatch)
+    (tmp_path / "pypi" / "opus").mkdir(parents=True)
+    (tmp_path / "pypi" / "opus" / "opus-1.tar.gz").touch()
+    assert [path.name for path in fetch_debian("opus", tmp_path)] == ["opus_1.orig.tar.xz"]
+    assert [path.name for path in fetch_pypi("opus", tmp_path)] == ["opus-1.tar.gz"]
+
+
+@pytest.mark.parametrize(("kind", "fetch"), [("debian", fetch_debian), ("pypi", fetch_pypi)])
+def test_a_package_without_archives(kind: str, fetch: Callable[[str, Path], list[Path]], tmp_path: Path) -> None:
+    (tmp_path / kind / "gsl").mkdir(parents=True)
+    with pytest.raises(ToolError, match="holds no source archive"):
+        fetch("gsl", tmp_path)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_digest_of_a_python_package_is_checked(
+    right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(b"packed" if right else b"other").hexdigest()
+    (tmp_path / "index" / "opus").mkdir(parents=True)
+    (tmp_path / "index" / "opus" / "opus-1.tar.gz").write_bytes(b"packed")
+    page = f'<a href="opus-1.tar.gz#sha256={digest}">opus-1.tar.gz</a>'
+    (tmp_path / "index" / "opus" / "index.html").write_text(page)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(pypi_simple, "PyPISimple", functools.partial(pypi_simple.PyPISimple, address))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        if right:
+            assert [path.read_bytes() for path in fetch_pypi("opus", tmp_path)] == [b"packed"]
+        else:
+            with pytest.raises(ToolError, match="is damaged"):
+                fetch_pypi("opus", tmp_path)
+            assert list((tmp_path / "pypi").iterdir()) == []
+        server.shutdown()
 
 
 def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -153,6 +245,9 @@ def test_other_columns_and_bad_datasets(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UsageError, match="cannot read dataset"):
         list(read_dataset(str(tmp_path / "bad.parquet")))
+    for name in ("nowhere.parquet", "data/nowhere.parquet", "nowhere", "/nowhere", "../nowhere/data"):
+        with pytest.raises(UsageError, match="no such file or dataset"):
+            list(read_dataset(name))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no Parquet file"):
         list(read_dataset(str(tmp_path / "empty")))

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from nstk.pipeline import Built
 
 
@@ -78,6 +80,28 @@ def progress_bar() -> Iterator[Callable[[float, str], None]]:
                     told = time.monotonic()
 
             yield tell
+
+
+@contextlib.contextmanager
+def stages_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how many tasks of a stage are done on stderr: a bar on a terminal, a line each elsewhere."""
+    with _screen() as screen:
+        if screen.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            with Progress(*columns, console=Console(file=screen)) as bars:
+                known: dict[str, TaskID] = {}
+
+                def update(stage: str, done: int, total: int) -> None:
+                    if stage not in known:
+                        known[stage] = bars.add_task(stage, total=total)
+                    bars.update(known[stage], completed=done)
+
+                yield update
+        else:
+            yield lambda stage, done, total: print(f"{stage}: {done} of {total}", file=screen, flush=True)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,17 @@ from pathlib import Path, PurePosixPath
 from nstk.errors import UsageError
 
 SUFFIXES = frozenset((".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".hxx", ".inl"))
-_LARGEST = 2_000_000  # bytes of a file; larger ones are tables
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+#: Bytes of a file; larger ones are tables.
+LARGEST = 2_000_000
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # an encrypted zip, or (NotImplementedError) one packed by an unknown method
+)
 
 
 def is_archive(path: Path) -> bool:
@@ -21,13 +30,23 @@ def is_archive(path: Path) -> bool:
 
 
 def read_folder(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield path inside the folder and text of its C and C++ files, in the order of their paths; follows no links."""
+    """Yield path inside the folder and text of its C and C++ files, in the order of their paths; follows no links.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
     for place, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
             path = Path(place) / name
-            if _wanted(name) and not path.is_symlink() and path.stat().st_size <= _LARGEST:
-                yield path.relative_to(folder).as_posix(), decode(path.read_bytes())
+            if not _wanted(name) or path.is_symlink() or not path.is_file():
+                continue
+            try:
+                data = path.read_bytes() if path.stat().st_size <= LARGEST else None
+            except OSError as error:
+                raise UsageError(f"cannot read '{path}': {error.strerror}", "may this user read it?") from None
+            if data is not None:
+                yield _clean(path.relative_to(folder).as_posix()), decode(data)
 
 
 def read_archive(path: Path) -> Iterator[tuple[str, str]]:
@@ -40,15 +59,15 @@ def read_archive(path: Path) -> Iterator[tuple[str, str]]:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as packed:
                 for entry in packed.infolist():
-                    if _wanted(entry.filename) and entry.file_size <= _LARGEST:
-                        yield entry.filename, decode(packed.read(entry))
+                    if _wanted(entry.filename) and entry.file_size <= LARGEST:
+                        yield _clean(entry.filename), decode(packed.read(entry))
             return
         with tarfile.open(path, "r|*") as stream:
             for member in stream:
-                if member.isfile() and _wanted(member.name) and member.size <= _LARGEST:
+                if member.isfile() and _wanted(member.name) and member.size <= LARGEST:
                     data = stream.extractfile(member)
                     if data is not None:
-                        yield member.name, decode(data.read())
+                        yield _clean(member.name), decode(data.read())
     except _DAMAGED as error:
         raise UsageError(f"cannot read archive '{path}': {error}", "is it complete?") from None
 
@@ -60,6 +79,11 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _clean(name: str) -> str:
+    """Return a path as text that UTF-8 can hold: a name that is none has lone surrogates."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _wanted(name: str) -> bool:

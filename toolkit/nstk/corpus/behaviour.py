@@ -17,6 +17,7 @@ from nstk.corpus.inputs import PAIRS, VARYING, FloatArray, frozen, shared_inputs
 Fingerprint = NDArray[np.float64]
 
 _GRID = 1e-4
+_SCALE_GRID = 1e-3  # of the logarithm of sizes beyond 10
 _PROJECTIONS = 8
 _BOXES = ((-1.0, 1.0), (0.05, 60.0))  # most fingerprints show on the first, domains of positive numbers on the second
 _CURVE, _PAIRED, _DIAGONAL = 8, 6, 16  # points along one argument, along two together, along all together
@@ -30,8 +31,9 @@ def behaviour_id(outputs: FloatArray) -> str:
     """
     finite = np.isfinite(outputs)
     y = np.where(finite, outputs, 0.0).astype(np.float64)
-    y /= max(1.0, float(np.abs(y).max()) / 10.0)
-    rounded = np.rint(_projections() @ y / _GRID).astype(np.int64)  # (8,)
+    scale = max(1.0, float(np.abs(y).max()) / 10.0)
+    compared = np.append(_projections() @ (y / scale) / _GRID, np.log(scale) / _SCALE_GRID)  # (9,)
+    rounded = np.rint(compared).astype(np.int64)
     return hashlib.sha256(rounded.tobytes() + np.packbits(finite).tobytes()).hexdigest()[:16]
 
 
@@ -65,6 +67,8 @@ def _projections() -> NDArray[np.float64]:
 @functools.cache
 def fingerprint_inputs() -> FloatArray:
     """Return inputs (608, 9), read-only, whose outputs tell a function up to the order of arguments and unused ones.
+
+    The first half of the rows is of the first box.
 
     In each of two boxes: along the diagonal, along every argument alone and along every two together, the others
     resting at one common value.

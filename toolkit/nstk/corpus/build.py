@@ -52,7 +52,7 @@ def build(
     workers: int = 1,
     downloads: Path | None = None,
     slurm: dict[str, Any] | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> None:
     """Build a corpus in `out`, or go on with one that was interrupted.
 
@@ -63,7 +63,7 @@ def build(
         workers: Tasks run at once.
         downloads: Where source packages are kept; None for a folder in the cache.
         slurm: Arguments of datatrove's Slurm executor, `partition` and `time` at least.
-        progress: Called with a line whenever a task ends.
+        progress: Called with a stage, its ended tasks and all its tasks, whenever one ends.
 
     Raises:
         UsageError: The folder holds something else, or another build is at work in it.
@@ -72,8 +72,10 @@ def build(
     if executor not in EXECUTORS:
         raise UsageError(f"no executor '{executor}'", f"executors: {', '.join(EXECUTORS)}")
     out = out.absolute()
+    _check_recipe(recipe, out)
     with _locked(out):
-        _check_recipe(recipe, out)
+        if not (out / "recipe.json").exists():
+            write_json(out / "recipe.json", recipe.record())
         stages = plan(recipe, out, (downloads or cache_folder() / "sources").absolute())
         if executor == "ray":
             _start_ray(workers)
@@ -130,24 +132,30 @@ def _start_ray(workers: int) -> None:
     """Join the Ray cluster at hand, or start one of `workers` cores here."""
     import ray
 
-    if not ray.is_initialized():
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address="auto", log_to_driver=False)
+    except ConnectionError:
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
 
 
 def _check_recipe(recipe: Recipe, out: Path) -> None:
-    """Compare the recipe with that of an earlier build in the folder, or write it there.
+    """Compare the recipe with that of an earlier build in the folder, if there is one.
 
     Raises:
         UsageError: They differ, or the folder holds something else.
     """
     path = out / "recipe.json"
     if path.exists():
-        if json.loads(path.read_text()) != recipe.record():
+        try:
+            known = json.loads(path.read_text())
+        except ValueError:
+            known = None
+        if known != recipe.record():
             raise UsageError(f"'{out}' holds a corpus of another recipe", "choose another folder, or delete this one")
-    elif any(entry.name != ".lock" for entry in out.iterdir()):
+    elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
         raise UsageError(f"'{out}' holds files that are no corpus", "choose another folder")
-    else:
-        write_json(path, recipe.record())
 
 
 @contextlib.contextmanager
@@ -159,12 +167,12 @@ def _locked(out: Path) -> Iterator[None]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
+        lock = (out / ".lock").open("a")
     except OSError as error:
         raise UsageError(f"cannot write to '{out}': {error.strerror}", "choose another folder") from None
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with this process, whatever its children do
         except OSError:
             raise UsageError(f"another build is at work in '{out}'", "wait for it, or end it") from None
         yield
@@ -188,20 +196,22 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _watched(stages: list[Stage], out: Path, progress: Callable[[str], None]) -> Iterator[None]:
+def _watched(stages: list[Stage], out: Path, progress: Callable[[str, int, int], None]) -> Iterator[None]:
     """Report ended tasks from a thread, as datatrove marks them in the log folders."""
     stop = threading.Event()
 
+    said = dict.fromkeys((stage.name for stage in stages), 0)
+
+    def report() -> None:
+        for stage in stages:
+            ended = len(list((out / "logs" / stage.name / "completions").glob("*")))
+            if ended > said[stage.name]:
+                said[stage.name] = ended
+                progress(stage.name, ended, stage.tasks)
+
     def watch() -> None:
-        said = ""
         while not stop.wait(0.5):
-            for stage in stages:
-                ended = len(list((out / "logs" / stage.name / "completions").glob("*")))
-                if ended < stage.tasks:
-                    break
-            text = f"{stage.name}: {ended} of {stage.tasks}"
-            if text != said:
-                progress(said := text)
+            report()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -210,3 +220,4 @@ def _watched(stages: list[Stage], out: Path, progress: Callable[[str], None]) ->
     finally:
         stop.set()
         thread.join()
+        report()

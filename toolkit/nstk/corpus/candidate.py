@@ -8,6 +8,8 @@ from nstk.c_text import lex
 
 Origin = Literal["real", "mutant", "generated"]
 MAX_TOKENS = 512  # the paper's limit
+ORIGINS: tuple[Origin, ...] = ("real", "mutant", "generated")
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

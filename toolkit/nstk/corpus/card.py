@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nstk.corpus.candidate import ORIGINS, SPLITS
 from nstk.corpus.inputs import PAIRS, POINTS, PROBES, shared_inputs, unit_points
 from nstk.corpus.recipe import Recipe
-from nstk.corpus.selection import SPLITS
 from nstk.corpus.shards import Row, read_shard, write_json
 from nstk.corpus.steps import Documents, Step
 from nstk.errors import UsageError
@@ -17,7 +17,6 @@ from nstk.resources import render
 
 #: In the order they run; the card comes last and counts nothing.
 STAGES = ("extract", "deduplicate", "execute", "mutate", "generate", "select", "publish")
-_ORIGINS = ("real", "mutant", "generated")
 _COLUMNS = [
     "origin",
     "split",
@@ -47,23 +46,22 @@ class WriteCard(Step):
         """Write README.md, stats.json and inputs.safetensors; a single task."""
         from safetensors.numpy import save_file
 
+        for folder in (self.out / "data", self.out / "work"):
+            for left in folder.rglob(".*.parquet.*"):  # by a task that was killed
+                left.unlink(missing_ok=True)
         save_file({"shared": shared_inputs(), "points": unit_points()}, self.out / "inputs.safetensors")
         stats = count_rows(self.out) | {"steps": count_steps(self.out)}
-        write_json(self.out / "stats.json", stats)
         card = render("corpus_card.md.j2", recipe=self.recipe, stats=stats, pairs=PAIRS, points=POINTS, probes=PROBES)
         (self.out / "README.md").write_text(card)
+        write_json(self.out / "stats.json", stats)  # the last: it marks the corpus as finished
         yield from ()
 
 
 def count_rows(out: Path) -> dict[str, Any]:
-    """Count the rows of a finished corpus: by origin and split, by package, family, number of inputs.
-
-    Raises:
-        UsageError: There is no corpus in the folder.
-    """
-    rows = [row for path in data_files(out) for row in read_shard(path, _COLUMNS)]
+    """Count the rows of a corpus: by origin and split, by package, family, number of inputs."""
+    rows = [row for path in _shards(out, "*") for row in read_shard(path, _COLUMNS)]
     groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (_ORIGINS.index(row["origin"]), SPLITS.index(row["split"]))):
+    for row in sorted(rows, key=lambda row: (ORIGINS.index(row["origin"]), SPLITS.index(row["split"]))):
         groups.setdefault((row["origin"], row["split"]), []).append(row)
     packages: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -81,7 +79,7 @@ def count_rows(out: Path) -> dict[str, Any]:
         "real_in_range_nonlinear_behaviours": len({row["behaviour"] for row in paper if row["kind"] == "nonlinear"}),
         "mutants_and_idioms": len(written),
         "groups": [_group(*key, found) for key, found in groups.items()],
-        "inputs": {origin: _tally(row["inputs"] for row in rows if row["origin"] == origin) for origin in _ORIGINS},
+        "inputs": {origin: _tally(row["inputs"] for row in rows if row["origin"] == origin) for origin in ORIGINS},
         "families": _tally(row["family"] for row in rows if row["origin"] == "generated"),
         "mutations": _tally(row["family"] for row in rows if row["origin"] == "mutant"),
         "packages": dict(sorted(packages.items())),
@@ -117,12 +115,18 @@ def data_files(out: Path, split: str = "*") -> list[Path]:
     """Return the shards of a finished corpus, of one split or of all.
 
     Raises:
-        UsageError: There are none.
+        UsageError: There is no finished corpus, or no such split.
     """
-    files = sorted((out / "data").glob(f"{split}-*.parquet"))
-    if not files or not (out / "recipe.json").exists():
+    if split not in ("*", *SPLITS):
+        raise UsageError(f"no split '{split}'", f"splits: {', '.join(SPLITS)}")
+    files = _shards(out, split)
+    if not files or not (out / "stats.json").exists():
         raise UsageError(f"'{out}' holds no finished corpus", "nstk corpus build makes one")
     return files
+
+
+def _shards(out: Path, split: str) -> list[Path]:
+    return sorted((out / "data").glob(f"{split}-*.parquet"))
 
 
 def _group(origin: str, split: str, rows: list[Row]) -> dict[str, Any]:

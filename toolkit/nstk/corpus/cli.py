@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nstk.console import progress_shown
+from nstk.console import stages_shown
 from nstk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,11 +36,13 @@ def build(
     generated_only: Annotated[bool, typer.Option("--generated-only", help="No real functions.")] = False,
     permissive: Annotated[bool, typer.Option("--permissive", help="Only permissively licensed sources.")] = False,
     preset: Annotated[str, typer.Option("--preset", help="exestack, exestack-cpn or exestack-draft.")] = "exestack",
-    mutants: Annotated[int | None, typer.Option("--mutants", help="Children tried per real function.")] = None,
-    generated: Annotated[int | None, typer.Option("--generated", help="Generated functions tried.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of mutation, generation and domains.")] = 0,
-    shards: Annotated[int, typer.Option("--shards", help="Tasks of every stage, files of the corpus.")] = 32,
-    workers: Annotated[int, typer.Option("--workers", help="Tasks run at once.")] = 2,
+    mutants: Annotated[int | None, typer.Option("--mutants", min=0, help="Children tried per real function.")] = None,
+    generated: Annotated[int | None, typer.Option("--generated", min=0, help="Generated functions tried.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of mutation, generation and domains.")] = 0,
+    shards: Annotated[
+        int, typer.Option("--shards", min=1, max=99_999, help="Tasks of every stage, files of the corpus.")
+    ] = 32,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Tasks run at once.")] = 2,
     executor: Annotated[str, typer.Option("--executor", help="local, ray or slurm.")] = "local",
     partition: Annotated[str, typer.Option("--partition", help="Slurm's.")] = "cpu",
     time: Annotated[str, typer.Option("--time", help="Slurm's limit per task.")] = "04:00:00",
@@ -53,18 +55,20 @@ def build(
     from nstk.corpus.card import read_stats
     from nstk.corpus.recipe import Recipe, find_preset
 
-    if shards < 1 or workers < 1:
-        raise UsageError("--shards and --workers are at least 1", "32 and the number of cores are good values")
     chosen = find_preset(preset)
     chosen = replace(
         chosen,
         mutants=chosen.mutants if mutants is None else mutants,
         generated=chosen.generated if generated is None else generated,
     )
-    recipe = Recipe(
-        chosen, _sources(source, package, debian, pypi, dataset, generated_only, shards), permissive, seed, shards
-    )
-    with progress_shown() as progress:
+    sources = _sources(source, package, debian, pypi, dataset, generated_only, shards)
+    unknown = [found.name for found in sources if not found.licence and found.kind != "dataset"]
+    if permissive and unknown:
+        raise UsageError(
+            f"the licence of '{unknown[0]}' is not known", "--permissive takes listed packages and datasets"
+        )
+    recipe = Recipe(chosen, sources, permissive, seed, shards)
+    with stages_shown() as progress:
         options = {"partition": partition, "time": time}
         run(recipe, out, executor=executor, workers=workers, downloads=archives, slurm=options, progress=progress)
     if executor == "slurm":
@@ -92,12 +96,12 @@ def _sources(
     Raises:
         UsageError: A folder, archive or listed package does not exist.
     """
-    from nstk.corpus.sources import Source, find_package, listed_packages, path_source
+    from nstk.corpus.sources import Source, find_package, listed_packages, package_source, path_source
 
     named = [path_source(path) for path in paths or ()]
     named += [find_package(name) for name in packages or ()]
-    named += [Source("debian", name) for name in debian or ()]
-    named += [Source("pypi", name) for name in pypi or ()]
+    named += [package_source("debian", name) for name in debian or ()]
+    named += [package_source("pypi", name) for name in pypi or ()]
     named += [Source("dataset", name, share=(share, shards)) for name in datasets or () for share in range(shards)]
     if generated_only and named:
         raise UsageError("--generated-only takes no sources", "drop one of them")
@@ -126,7 +130,7 @@ def show(
     program: Annotated[str | None, typer.Argument(metavar="[ID]", help="Beginning of an id.")] = None,
     origin: Annotated[str | None, typer.Option("--origin", help="real, mutant or generated.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="train, validation or test.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the choice, where no ID is given.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the choice, where no ID is given.")] = 0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -139,14 +143,15 @@ def show(
         return
     from rich.console import Console
 
-    Console().print(program_view(row))
+    recipe = json.loads((folder / "recipe.json").read_text())
+    Console().print(program_view(row, recipe["preset"]["varying"]))
 
 
 @corpus.command()
 def pack(
     folder: Corpus,
     target: Annotated[Path, typer.Argument(metavar="FILE", help="The pack, an .npz file.")],
-    limit: Annotated[float, typer.Option("--limit", help="Largest size in MiB.")] = 60.0,
+    limit: Annotated[float, typer.Option("--limit", min=0.0, max=1e6, help="Largest size in MiB.")] = 60.0,
     points: Annotated[int, typer.Option("--points", help="Outputs per program and domain, 256 to 512.")] = 384,
     as_json: Json = False,
     debug: Debug = False,

@@ -1,14 +1,15 @@
 """C files from The Stack, or any dataset of its schema: one row per file."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from nstk.corpus.archives import SUFFIXES
+from nstk.corpus.archives import LARGEST, SUFFIXES
 from nstk.corpus.source_file import SourceFile
 from nstk.errors import ToolError, UsageError
 
-_LARGEST = 2_000_000  # characters of a file
+_HINT = "name a dataset of the hub as OWNER/NAME, a Parquet file, or a folder of them"
 
 
 class Columns(NamedTuple):
@@ -44,7 +45,7 @@ def read_dataset(name: str, share: tuple[int, int] = (0, 1), columns: Columns = 
     found = []
     for row in _rows(name, share, columns):
         text, path = row[columns.content], row[columns.path]
-        if isinstance(text, str) and len(text) <= _LARGEST and PurePosixPath(str(path)).suffix.lower() in SUFFIXES:
+        if isinstance(text, str) and len(text) <= LARGEST and PurePosixPath(str(path)).suffix.lower() in SUFFIXES:
             licence = row.get(columns.licence, row.get("license"))
             shown = " AND ".join(map(str, licence)) if isinstance(licence, list) else str(licence or "")
             text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -66,6 +67,8 @@ def _rows(name: str, share: tuple[int, int], columns: Columns) -> Iterator[dict[
             data = load_dataset("parquet", data_files=files, split="train", streaming=True)
         else:
             hub, _, folder = name.partition(":")
+            if hub.endswith(".parquet") or not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", hub):  # a path with a typo
+                raise UsageError(f"no such file or dataset '{name}'", _HINT)
             data = load_dataset(hub, data_dir=folder or None, split="train", streaming=True)
         for row in split_dataset_by_node(data, rank=share[0], world_size=share[1]):
             missing = sorted({columns.content, columns.repository, columns.path} - row.keys())
@@ -75,8 +78,7 @@ def _rows(name: str, share: tuple[int, int], columns: Columns) -> Iterator[dict[
     except ConnectionError as error:
         raise ToolError(f"cannot download '{name}': {_first_line(error)}", "check the network") from None
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
-        hint = "name a dataset of the hub, a Parquet file, or a folder of them"
-        raise UsageError(f"cannot read dataset '{name}': {_first_line(error)}", hint) from None
+        raise UsageError(f"cannot read dataset '{name}': {_first_line(error)}", _HINT) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Source packages by name, through the tools that know where they are: apt-get, and the Python package index.
 
-A package is a folder below the downloads; it is there whole or not at all.
+A package is the folder `debian/NAME` or `pypi/NAME` of the downloads; it is there whole or not at all.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ def fetch_debian(name: str, downloads: Path) -> list[Path]:
     Raises:
         ToolError: apt-get is missing, knows no sources or no such package, or cannot download it.
     """
-    return _fetch(downloads / name, lambda folder: _apt(name, folder))
+    return _fetch(downloads / "debian" / name, lambda folder: _apt(name, folder))
 
 
 def fetch_pypi(name: str, downloads: Path) -> list[Path]:
@@ -34,7 +34,7 @@ def fetch_pypi(name: str, downloads: Path) -> list[Path]:
     Raises:
         ToolError: The index cannot be reached, or has none.
     """
-    return _fetch(downloads / name, lambda folder: _index(name, folder))
+    return _fetch(downloads / "pypi" / name, lambda folder: _index(name, folder))
 
 
 def _fetch(target: Path, download: Callable[[Path], None]) -> list[Path]:
@@ -46,10 +46,17 @@ def _fetch(target: Path, download: Callable[[Path], None]) -> list[Path]:
                 folder = Path(scratch) / "new"
                 folder.mkdir()
                 download(folder)
-                folder.replace(target)
+                try:
+                    folder.replace(target)
+                except OSError:
+                    if not target.is_dir():  # else another process was faster
+                        raise
         except OSError as error:
             raise ToolError(f"cannot keep downloads in '{target.parent}': {error.strerror}", "--archives DIR") from None
-    return sorted(path for path in target.iterdir() if is_archive(path) and ".debian." not in path.name)
+    archives = sorted(path for path in target.iterdir() if is_archive(path) and ".debian." not in path.name)
+    if not archives:
+        raise ToolError(f"'{target}' holds no source archive", "delete it, and the package is downloaded again")
+    return archives
 
 
 def _apt(name: str, folder: Path) -> None:
@@ -61,12 +68,13 @@ def _apt(name: str, folder: Path) -> None:
     if done.returncode == 0 and any(map(is_archive, folder.iterdir())):
         return
     said = next((line for line in done.stderr.splitlines() if line.startswith("E:")), "E: nothing was downloaded")
-    raise ToolError(f"cannot download Debian source package '{name}': {said[2:].strip()}", ENABLE_SOURCES)
+    hint = ENABLE_SOURCES if "deb-src" in done.stderr else "is the name right?"
+    raise ToolError(f"cannot download Debian source package '{name}': {said[2:].strip()}", hint)
 
 
 def _index(name: str, folder: Path) -> None:
     from packaging.version import InvalidVersion, Version
-    from pypi_simple import NoSuchProjectError, PyPISimple
+    from pypi_simple import DigestMismatchError, NoSuchProjectError, PyPISimple
     from requests import RequestException
 
     def version(package: "DistributionPackage") -> Version:
@@ -82,9 +90,11 @@ def _index(name: str, folder: Path) -> None:
             if not final:
                 raise ToolError(f"Python package '{name}' has no source distribution", "is the name right?")
             newest = max(final, key=version)
-            index.download_package(newest, folder / newest.filename)  # checks the digest
+            index.download_package(newest, folder / Path(newest.filename).name)  # checks the digest
     except NoSuchProjectError:
         raise ToolError(f"no Python package '{name}'", "is the name right?") from None
+    except DigestMismatchError:
+        raise ToolError(f"the download of '{name}' is damaged", "try again") from None
     except RequestException as error:
         raise ToolError(
             f"cannot download '{name}': {type(error).__name__}", "is the package index reachable?"

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nstk.corpus.candidate import ORIGINS
 from nstk.corpus.inputs import PROBES, VARYING, unit_points
 from nstk.errors import UsageError
 
 Row = dict[str, Any]
 
 LIMIT_MIB = 60
-POINTS = 384  # the probes, and half as many points that no probe shows
-ORIGINS = ("real", "mutant", "generated")
-SPLITS = ("train", "validation")
+KEPT_POINTS = 384  # the probes, and half as many points that no probe shows
+_PACKED = ("train", "validation")
 
 _VERSION = 1
 _TRIED = 2048  # rows compressed to estimate how many fit
@@ -60,7 +60,9 @@ class Pack:
     points: NDArray[np.float32]
 
 
-def write_pack(corpus: Path, target: Path, *, limit_mib: float = LIMIT_MIB, points: int = POINTS) -> dict[str, Any]:
+def write_pack(
+    corpus: Path, target: Path, *, limit_mib: float = LIMIT_MIB, points: int = KEPT_POINTS
+) -> dict[str, Any]:
     """Pack a corpus.
 
     All rows of real functions come first, then mutants and generated functions with one domain each, then their further
@@ -81,6 +83,8 @@ def write_pack(corpus: Path, target: Path, *, limit_mib: float = LIMIT_MIB, poin
     if not PROBES <= points <= len(unit_points()):
         raise UsageError(f"{points} points are not between {PROBES} and {len(unit_points())}", "drop --points")
     found = _collect(corpus, points)
+    if not len(found.program):
+        raise UsageError("the corpus has no domains to pack", "build it with --preset exestack")
     order = np.lexsort([np.arange(len(found.program)), _tiers(found)])
     count, size = len(order), len(_compress(_chosen(found, order[:_TRIED])))
     if len(order) > _TRIED:
@@ -132,7 +136,7 @@ def _collect(corpus: Path, points: int) -> Pack:
     programs: list[Row] = []
     rows: list[tuple[int, Row]] = []
     columns = ["text", "name", "origin", "split", "inputs", "domains"]
-    for split in SPLITS:
+    for split in _PACKED:
         for path in data_files(corpus, split):
             for row in read_shard(path, columns):
                 rows += [(len(programs), domain) for domain in row.pop("domains")]
@@ -149,7 +153,7 @@ def _collect(corpus: Path, points: int) -> Pack:
         texts=[row["text"] for row in programs],
         names=[row["name"] for row in programs],
         origin=np.array([ORIGINS.index(row["origin"]) for row in programs], np.uint8),
-        split=np.array([SPLITS.index(row["split"]) for row in programs], np.uint8),
+        split=np.array([_PACKED.index(row["split"]) for row in programs], np.uint8),
         inputs=np.array([row["inputs"] for row in programs], np.uint8),
         program=np.array([program for program, _ in rows], np.int32),
         centre=centre,

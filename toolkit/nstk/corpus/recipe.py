@@ -8,6 +8,8 @@ from nstk.corpus.inputs import VARYING
 from nstk.corpus.sources import Source
 from nstk.errors import UsageError
 
+_FORMAT = 1  # of shards and rows: a build goes on only with its own
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -66,7 +68,7 @@ class Recipe:
     def record(self) -> dict[str, Any]:
         """Return the recipe as JSON can hold it."""
         record: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return record
+        return {"format": _FORMAT, **record}
 
 
 def find_preset(name: str) -> Preset:

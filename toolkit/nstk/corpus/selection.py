@@ -1,14 +1,15 @@
 """The steps that see the whole corpus at once: deduplication, the choice of rows, the final shards."""
 
 from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 
+from nstk.corpus.candidate import SPLITS
 from nstk.corpus.shards import CANDIDATES, CORPUS, SELECTED, Row, read_shard, write_shard
 from nstk.corpus.steps import Documents, Step, shard_path
 
-SPLITS = ("train", "validation", "test")
-#: Folders of the programs, in the order in which a behaviour belongs to whoever has it first.
-ORIGINS = ("real", "mutants", "generated")
+# Folders of the programs, in the order in which a behaviour belongs to whoever has it first.
+_FOLDERS = ("real", "mutants", "generated")
 
 
 class Deduplicate(Step):
@@ -26,17 +27,26 @@ class Deduplicate(Step):
 
     def run(self, data: Documents, rank: int = 0, world_size: int = 1) -> Iterator:  # type: ignore[type-arg]
         """Read all extracted shards, write the deduplicated ones; a single task."""
-        rows: list[Row] = []
-        for task in range(self.tasks):
-            rows += read_shard(shard_path(self.source, task))
-        unique: dict[str, Row] = {}
-        for row in sorted(rows, key=lambda row: SPLITS.index(row["split"])):  # stable
-            unique.setdefault(row["id"], row)
-        self.stat_update("dropped: text of another package", value=len(rows) - len(unique))
-        self.stat_update("kept", value=len(unique))
-        kept = list(unique.values())
-        for shard in range(self.shards):
-            write_shard(shard_path(self.target, shard), kept[shard :: self.shards], CANDIDATES)
+        places = [
+            (SPLITS.index(row["split"]), task, place, row["id"])
+            for task in range(self.tasks)
+            for place, row in enumerate(read_shard(shard_path(self.source, task), ["id", "split"]))
+        ]
+        unique: dict[str, tuple[int, int]] = {}
+        for _, task, place, key in sorted(places):
+            unique.setdefault(key, (task, place))
+        kept = set(unique.values())
+        self.stat_update("dropped: text of another package", value=len(places) - len(kept))
+        self.stat_update("kept", value=len(kept))
+        rows = (
+            row
+            for task in range(self.tasks)
+            for place, row in enumerate(read_shard(shard_path(self.source, task)))
+            if (task, place) in kept
+        )
+        ends = [len(kept) * shard // self.shards for shard in range(self.shards + 1)]
+        for shard, (start, end) in enumerate(pairwise(ends)):
+            write_shard(shard_path(self.target, shard), islice(rows, end - start), CANDIDATES)
         yield from ()
 
 
@@ -54,18 +64,19 @@ class Select(Step):
         """Read the behaviours of all programs and write, shard by shard, which rows stay; a single task."""
         known: set[str] = set()
         chosen: list[list[Row]] = [[] for _ in range(self.shards)]
-        for origin in ORIGINS:
+        for origin in _FOLDERS:
             for shard in range(self.shards):
-                for row in read_shard(shard_path(self.folder / origin, shard), ["id", "split", "behaviour"]):
+                rows = read_shard(shard_path(self.folder / origin, shard), ["split", "behaviour"])
+                for place, row in enumerate(rows):
                     if origin != "real" and row["behaviour"] in known:
                         self.stat_update(f"dropped: behaviour met before, {origin}")
                         continue
                     known.add(row["behaviour"])
-                    chosen[shard].append(row)
+                    chosen[shard].append({**row, "origin": origin, "place": place})
                     self.stat_update(f"kept: {origin}")
         trained = {row["behaviour"] for rows in chosen for row in rows if row["split"] == "train"}
-        for shard, rows in enumerate(chosen):
-            marked = ({"id": row["id"], "behaviour_seen": row["behaviour"] in trained} for row in rows)
+        for shard, kept in enumerate(chosen):
+            marked = ({**row, "behaviour_seen": row["behaviour"] in trained} for row in kept)
             write_shard(shard_path(self.folder / "selected", shard), marked, SELECTED)
         yield from ()
 
@@ -82,13 +93,14 @@ class Publish(Step):
 
     def run(self, data: Documents, rank: int = 0, world_size: int = 1) -> Iterator:  # type: ignore[type-arg]
         """Write what was selected of this task's shard, in the order real, mutants, generated."""
-        seen = {row["id"]: row["behaviour_seen"] for row in read_shard(shard_path(self.folder / "selected", rank))}
+        selected = read_shard(shard_path(self.folder / "selected", rank))
+        seen = {(row["origin"], row["place"]): row["behaviour_seen"] for row in selected}
         for split in SPLITS:
             rows = (
-                {**row, "behaviour_seen": seen[row["id"]]}
-                for origin in ORIGINS
-                for row in read_shard(shard_path(self.folder / origin, rank))
-                if row["split"] == split and row["id"] in seen
+                {**row, "behaviour_seen": seen[origin, place]}
+                for origin in _FOLDERS
+                for place, row in enumerate(read_shard(shard_path(self.folder / origin, rank)))
+                if row["split"] == split and (origin, place) in seen
             )
             count = write_shard(self.target / f"{split}-{rank:05d}-of-{world_size:05d}.parquet", rows, CORPUS)
             self.stat_update(f"rows: {split}", value=count)

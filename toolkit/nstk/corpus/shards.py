@@ -44,8 +44,8 @@ _PROGRAM = [
 #: Rows on their way: a candidate, and where its outputs are known also those.
 CANDIDATES = pa.schema(_CANDIDATE)
 PROGRAMS = pa.schema(_CANDIDATE + _PROGRAM)
-#: Which rows stay.
-SELECTED = pa.schema([("id", pa.string()), ("behaviour_seen", pa.bool_())])
+#: Which rows of a shard stay: by folder and row number, for a mutant may have the text of a held-out function.
+SELECTED = pa.schema([("origin", pa.string()), ("place", pa.int32()), ("behaviour_seen", pa.bool_())])
 #: Rows of the finished corpus.
 CORPUS = pa.schema([*_CANDIDATE, ("behaviour_seen", pa.bool_()), *_PROGRAM])
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -66,6 +66,12 @@ def find_package(name: str) -> Source:
     return packages[name]
 
 
+def package_source(kind: Kind, name: str) -> Source:
+    """Return the source of any `debian` or `pypi` package; a listed one has its licence and split."""
+    listed = listed_packages().get(name)
+    return replace(listed, kind=kind) if listed else Source(kind, name)
+
+
 def path_source(path: Path) -> Source:
     """Return the source of a folder or archive; one that is called as a listed package has its licence and split.
 
@@ -75,7 +81,7 @@ def path_source(path: Path) -> Source:
     if not path.is_dir() and not (path.is_file() and is_archive(path)):
         raise UsageError(f"'{path}' is no folder or archive", "name a folder, .tar, .tar.gz, .tar.xz, .tar.bz2 or .zip")
     listed = listed_packages().get(_package_of(path))
-    return Source("path", str(path), listed.licence if listed else "", listed.split if listed else "train")
+    return Source("path", str(path.resolve()), listed.licence if listed else "", listed.split if listed else "train")
 
 
 def read_source(source: Source, downloads: Path) -> Iterator[tuple[SourceFile, str]]:
@@ -123,4 +129,6 @@ def is_permissive(licence: str) -> bool:
 
 
 def _package_of(path: Path) -> str:
-    return re.sub(r"\.(?:tar(?:\.\w+)?|tgz|zip)$", "", path.resolve().name)
+    """Return the package of a folder or archive called `name`, `name-1.2`, `name_1.2.orig.tar.xz` and the like."""
+    name = re.sub(r"(?:\.orig)?\.(?:tar(?:\.\w+)?|tgz|zip)$", "", path.resolve().name)
+    return re.sub(r"[-_]v?\d[\w.+~-]*$", "", name) or name

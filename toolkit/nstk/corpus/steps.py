@@ -41,6 +41,12 @@ class Step(PipelineStep):  # type: ignore[misc]
         for key, value in counts.items():
             self.stat_update(key, value=value)
 
+    def documents(self, candidates: Iterable[Candidate]) -> Iterator[Document]:
+        """Turn training candidates into documents, and count them."""
+        for candidate in candidates:
+            self.stat_update("candidates")
+            yield _document(candidate_row(candidate, "train"))
+
 
 class ReadSources(Step):
     """Reads the files of the sources: one source a task, or a share of one where a source can be shared out."""
@@ -55,6 +61,9 @@ class ReadSources(Step):
     def run(self, data: Documents, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield one document per source file of this task's sources."""
         for source in self.sources[rank::world_size]:
+            if self.permissive and source.licence and not is_permissive(source.licence):
+                self.stat_update("dropped: sources without permissive licence")
+                continue
             for file, split in read_source(source, self.downloads):
                 self.stat_update("files")
                 self.stat_update("characters", value=len(file.text))
@@ -115,8 +124,10 @@ class Execute(Step):
 
     def _inputs(self, row: Row, centre: FloatArray, half_width: FloatArray) -> list[FloatArray]:
         """Return the input matrices of one program: shared, of the fingerprint, points, points in every domain."""
-        fixed = [shared_inputs(), fingerprint_inputs(), unit_points()]
-        return [self._columns(row, x) for x in (*fixed, *map(map_points, centre, half_width))]
+        # For the fingerprint all vary, always; a box each, for a function may not end outside of [-1, 1].
+        boxes = np.split(np.ascontiguousarray(fingerprint_inputs()[:, : min(row["inputs"], VARYING)]), 2)
+        x = [self._columns(row, x) for x in (shared_inputs(), unit_points(), *map(map_points, centre, half_width))]
+        return [x[0], *boxes, *x[1:]]
 
     def _columns(self, row: Row, x: FloatArray) -> FloatArray:
         """Return the columns (N, min(inputs, 9)) that the sandbox takes, 1.0 in those that do not vary."""
@@ -130,8 +141,9 @@ class Execute(Step):
 
     def _keep(self, row: Row, domains: tuple[FloatArray, FloatArray], outputs: Sequence[FloatArray | None]) -> str:
         """Add a program's columns to its row; returns why it is dropped, or an empty text."""
-        shared, known, points, *others = outputs
-        if known is not None and protects_outputs(known):
+        shared, near, far, points, *others = outputs
+        missing = np.full(len(fingerprint_inputs()) // 2, np.nan, np.float32)
+        if protects_outputs(np.concatenate([missing if y is None else y for y in (near, far)])):
             return "behaves as a protected program"
         assert shared is not None  # or there were a reason
         reason = _out_of_range(shared)
@@ -169,7 +181,7 @@ class Mutate(Step):
 
     def __init__(self, count: int, seed: int) -> None:
         super().__init__()
-        self.count_each, self.seed = count, seed
+        self.number, self.seed = count, seed
 
     def run(self, data: Documents, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Turn documents of programs into documents of their children."""
@@ -177,24 +189,24 @@ class Mutate(Step):
             parent = document.metadata
             if parent["split"] == "train":
                 key = int(parent["id"], 16) ^ self.seed
-                yield from self._documents(mutate(row_candidate(parent), self.count_each, key))
-
-    def _documents(self, candidates: Iterable[Candidate]) -> Iterator[Document]:
-        for candidate in candidates:
-            self.stat_update("candidates")
-            yield _document(candidate_row(candidate, "train"))
+                yield from self.documents(mutate(row_candidate(parent), self.number, key))
 
 
-class Generate(Mutate):
+class Generate(Step):
     """Writes functions by grammar and idiom."""
 
     name = "generate"
+    type = "generator"
+
+    def __init__(self, count: int, seed: int) -> None:
+        super().__init__()
+        self.number, self.seed = count, seed
 
     def run(self, data: Documents, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         """Yield this task's share of the documents."""
-        share = len(range(rank, self.count_each, world_size))
+        share = len(range(rank, self.number, world_size))
         seed = int(np.random.SeedSequence([self.seed, rank]).generate_state(1)[0])
-        yield from self._documents(generate(seed, share))
+        yield from self.documents(generate(seed, share))
 
 
 class ReadShards(Step):

@@ -9,8 +9,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from nstk.corpus.candidate import ORIGINS
 from nstk.corpus.card import data_files
-from nstk.corpus.inputs import shared_inputs, unit_points
+from nstk.corpus.inputs import map_points, shared_inputs
 from nstk.corpus.shards import Row, read_shard
 from nstk.errors import UsageError
 
@@ -40,6 +41,8 @@ def find_program(folder: Path, start: str | None, origin: str | None, split: str
     Raises:
         UsageError: No corpus, no such row, or several.
     """
+    if origin not in (None, *ORIGINS):
+        raise UsageError(f"no origin '{origin}'", f"origins: {', '.join(ORIGINS)}")
     found = [
         (path, row["id"])
         for path in data_files(folder, split or "*")
@@ -60,25 +63,27 @@ def program_record(row: Row) -> dict[str, Any]:
     return lists | {"domains": [{key: value.tolist() for key, value in domain.items()} for domain in row["domains"]]}
 
 
-def program_view(row: Row) -> RenderableType:
-    """Lay out one program."""
+def program_view(row: Row, varying: int) -> RenderableType:
+    """Lay out one program of a corpus whose first `varying` parameters vary."""
+    ones = [1.0] * (row["inputs"] - varying)
     table = Table(show_header=False)
     for key, value in row.items():
         if key not in ("text", "outputs", "domains") and value not in ("", None):
-            table.add_row(key.replace("_", " "), str(value))
+            shown = "".join(c if c.isprintable() else "?" for c in str(value))  # names are from anywhere
+            table.add_row(key.replace("_", " "), Text(shown))
     pairs = Table("domain", "inputs", "output", title="First pairs of each domain")
     if row["outputs"] is not None:
         width = len(row["outputs"]) // len(shared_inputs())
-        _add_pairs(pairs, "U(-1, 1)", shared_inputs(), row["outputs"][::width], row["inputs"])
+        _add_pairs(pairs, "U(-1, 1)", shared_inputs(), row["outputs"][::width], row["inputs"] - len(ones), ones)
     for domain in row["domains"]:
         centre, half = domain["centre"], domain["half_width"]
         label = ", ".join(f"{c - h:.4g}:{c + h:.4g}" for c, h in zip(centre, half, strict=True))
-        _add_pairs(pairs, label, centre + half * unit_points()[:, : len(centre)], domain["outputs"], row["inputs"])
+        _add_pairs(pairs, label, map_points(centre, half), domain["outputs"], len(centre), ones)
     return Group(table, Syntax(row["text"], "c", background_color="default"), pairs)
 
 
-def _add_pairs(table: Table, label: str, inputs: Any, outputs: Any, count: int) -> None:
+def _add_pairs(table: Table, label: str, inputs: Any, outputs: Any, count: int, ones: list[float]) -> None:
     for place in range(_SHOWN):
-        values = ", ".join(f"{value:.4g}" for value in inputs[place, :count])
+        values = ", ".join(f"{value:.4g}" for value in [*inputs[place, :count], *ones])
         table.add_row(Text(label if place == 0 else ""), values, f"{outputs[place]:.6g}")
     table.add_section()

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nstk.corpus.pack import ORIGINS, SPLITS, Pack
+from nstk.corpus.candidate import ORIGINS, SPLITS
+from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import CompNetConfig
 from nstk.hypernetwork.tokenization import ProgramTokenizer

@@ -26,9 +26,7 @@ PRELUDE = frozenset(
     div_t __auto_type signgam offsetof
     fpclassify isfinite isgreater isgreaterequal isinf isless islessequal islessgreater isnan isnormal isunordered
     signbit finite finitef drem dremf j0 j1 jn y0 y1 yn j0f j1f jnf y0f y1f ynf lgamma_r lgammaf_r pow10 pow10f
-    scalb scalbf significand significandf abs labs llabs div ldiv lldiv atof atoi atol strtod strtof strtol strtoul
-    malloc calloc realloc free qsort bsearch memchr memcmp memcpy memmove memset strcat strchr strcmp strcpy strlen
-    strncmp strncpy strstr ffs
+    scalb scalbf significand significandf abs labs llabs div ldiv lldiv memchr memcmp memcpy memmove memset ffs
     """.split()  # noqa: SIM905
     + [name + suffix for name in _DOUBLE for suffix in ("", "f", "l")]
     + [f"{kind}_{level}" for kind in ("DBL", "FLT", "LDBL") for level in _LEVELS]
@@ -83,7 +81,8 @@ EXTERNAL_TYPES = {
     "BOOL": "int",
 }
 
-#: What packages have in their own complicated ways; these ones go before them.
+#: What packages have in their own complicated ways; these ones go before them. Those with STD stand for templates of
+#: C++ and have their values for all types, zeros and NaN.
 OVERRIDES = """
 static int errno;
 #define EDOM 33
@@ -95,6 +94,9 @@ static int errno;
 #define R_NaReal NAN
 #define R_PosInf INFINITY
 #define R_NegInf (-INFINITY)
+#define STD_MAX(a, b) (((a) < (b)) ? (b) : (a))
+#define STD_MIN(a, b) (((b) < (a)) ? (b) : (a))
+#define STD_ABS(x) (((x) <= 0) ? 0 - (x) : (x))
 #define likely(x) (x)
 #define unlikely(x) (x)
 """

@@ -4,15 +4,20 @@ What has none is left as it is; such a function fails to parse or to compile lat
 """
 
 import re
+from bisect import bisect
+from collections.abc import Collection
 
 _SCALARS = r"(?:float|double|bool|int|unsigned|long|short|char|size_t|u?int(?:8|16|32|64)_t)"
 _LIMITS = {"float": "FLT", "double": "DBL", "int": "INT"}
 _LIMIT = r"(?:std\s*::\s*)?numeric_limits\s*<\s*(float|double|int)\s*>\s*::\s*(\w+)"
 _NUMERIC_LIMITS = re.compile(rf"\(\s*{_LIMIT}\s*\)\s*\(\s*\)|{_LIMIT}\s*\(\s*\)")
-_CASTS = re.compile(r"\b(?:static_cast|reinterpret_cast|const_cast)\s*<\s*([\w\s:]+?)\s*>\s*\(")
+_CASTS = re.compile(r"\b(?:static_cast|reinterpret_cast|const_cast)\s*<([\w\s:]+)>\s*\(")
 _FUNCTIONAL_CAST = re.compile(rf"\b({_SCALARS})\s*\((?!\s*\*)")
-_OVERLOADED = {"max": "fmax", "min": "fmin", "abs": "fabs"}  # for all arithmetic types in C++, C has one name per type
-_OVERLOADS = re.compile(r"(?:(?<![\w.>:])|\bstd\s*::\s*)(max|min|abs)\s*(?:<\s*\w+\s*>)?\s*\(")
+#: Functions that C++ has for all arithmetic types, where C has one name per type or none.
+OVERLOADED = ("max", "min", "abs")
+_OVERLOADS = re.compile(r"((?<![\w.>:])|\bstd\s*::\s*)(max|min|abs)\s*(?:<\s*(\w+)\s*>)?\s*\(")
+_PARENTHESIS = re.compile(r"[()]")
+_SIDE_EFFECT = re.compile(r"\+\+|--|(?<![=!<>])=(?!=)|<<=|>>=")
 _MEMBERS = re.compile(r"\b(?:(?!return\b|else\b|case\b)[A-Za-z_]\w*)?::\s*(?=[A-Za-z_])|(?<!\w)::\s*(?=[A-Za-z_])")
 _TESTS = re.compile(r"\b(?:std\s*::\s*)?(isnan|isinf|isfinite|signbit)\s*\(")
 _USING = re.compile(
@@ -29,18 +34,19 @@ _NEEDED = re.compile(
 )
 
 
-def rewrite_in_c(text: str) -> str:
+def rewrite_in_c(text: str, own: Collection[str] = ()) -> str:
     """Rewrite what C++ text says in its own way but C can say too.
 
     Args:
         text: A function, constant or type without comments.
+        own: Those of `OVERLOADED` that mean something else here, unless `std::` stands before.
     """
     if not _NEEDED.search(text):
         return text
     text = _USING.sub("", text)
     text = _NUMERIC_LIMITS.sub(_limit, text)
     text = _TESTS.sub(r"\1(", text)
-    text = _OVERLOADS.sub(lambda match: f"{_OVERLOADED[match[1]]}(", text)
+    text = _replace_overloads(text, own)
     text = _MEMBERS.sub("", text)
     text = _replace_casts(text)
     text = _PARENTHESIS_INITIALISER.sub(r"\1\2 = \3;", text)
@@ -64,12 +70,43 @@ def _limit(match: re.Match[str]) -> str:
     return {"infinity": "INFINITY", "quiet_NaN": "NAN", "Inf": "INFINITY", "NaN": "NAN"}.get(what, match[0])
 
 
+def _replace_overloads(text: str, own: Collection[str]) -> str:
+    """Write macros of the closure's for `std::max` and the like; those name each argument twice."""
+    effects = [match.start() for match in _SIDE_EFFECT.finditer(text)]
+    ends = _closings(text) if effects else {}
+
+    def replace(match: re.Match[str]) -> str:
+        qualifier, name, kind = match.groups()
+        if not qualifier and name in own:
+            return match[0]
+        if bisect(effects, match.end()) != bisect(effects, ends.get(match.end(), match.end())):
+            return f"std_{name}("  # nothing has this name: the function is dropped for it
+        return f"({kind})STD_{name.upper()}(" if kind else f"STD_{name.upper()}("
+
+    return _OVERLOADS.sub(replace, text)
+
+
+def _closings(text: str) -> dict[int, int]:
+    """Return where parentheses end, by the place right after the opening one."""
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _PARENTHESIS.finditer(text):
+        if match[0] == "(":
+            opened.append(match.end())
+        elif opened:
+            ends[opened.pop()] = match.end()
+    return ends
+
+
 def _replace_casts(text: str) -> str:
     """Turn `static_cast<T>(x)` into `((T)(x))`."""
-    while match := _CASTS.search(text):
-        depth, end = 1, match.end()
-        while depth and end < len(text):
-            depth += (text[end] == "(") - (text[end] == ")")
-            end += 1
-        text = f"{text[: match.start()]}(({match[1]})({text[match.end() : end]}){text[end:]}"
-    return text
+    ends = _closings(text)
+    edits: list[tuple[int, int, str]] = []
+    for match in _CASTS.finditer(text):
+        end = ends.get(match.end(), len(text))
+        edits += [(match.start(), match.end(), f"(({match[1].strip()})("), (end, end, ")")]
+    parts, position = [], 0
+    for start, end, new in sorted(edits):
+        parts += [text[position:start], new]
+        position = end
+    return "".join([*parts, text[position:]])

@@ -49,15 +49,21 @@ class Closures:
         found = self._package.find(name, user.file, user.position) if user.file >= 0 else None
         if name in _OVERRIDES:
             return _OVERRIDES[name]
-        if name in PRELUDE and not (found and found.kind == "function" and self._redefines(found, user)):
+        if name in PRELUDE and not (found and self._redefines(found, user)):
             return None
         if found is None:
             return _EXTERNALS.get(name) or self._alias(name)
         return self._piece(found)
 
     def _redefines(self, definition: Definition, user: Piece) -> bool:
-        """Tell whether a file's own function goes before the library's; overloads of C++ forward to that."""
-        return definition.file == user.file and not self._package.files[definition.file].plus
+        """Tell whether a file's own function goes before the library's; overloads of C++ forward to that.
+
+        Of macros, only `abs` goes before: packages have it for all types, the library for integers.
+        """
+        if definition.kind == "macro":
+            return definition.name == "abs"
+        own = definition.kind == "function" and definition.file == user.file
+        return own and not self._package.files[definition.file].plus
 
     def _alias(self, name: str) -> Piece | None:
         """Return a macro for a library function under the name that libraries have for it inside, as `__sin`."""

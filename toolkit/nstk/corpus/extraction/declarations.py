@@ -15,7 +15,7 @@ _STRINGS = r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n]){1,10}'"""
 _OUTER = re.compile(rf"{_STRINGS}|[;{{}}]", re.ASCII)
 _INNER = re.compile(rf"{_STRINGS}|[{{}}]", re.ASCII)
 _BLOCK = re.compile(r'(?:\bnamespace\b[^()=]*|\bextern\s*"[^"]*"\s*|\bclass\b[^()=]*)$', re.ASCII)
-_TYPE = re.compile(r"\b(struct|union|enum)\b[^()=;]*$", re.ASCII)
+_TYPE = re.compile(r"\b(struct|union|enum)\b[^()=;{}]*$", re.ASCII)
 _METHOD = re.compile(r"\)\s*(?:const\s*)?(?:noexcept\s*)?\{", re.ASCII)
 # What may stand between the parameters and the body: qualifiers, attribute macros, or old-style declarations.
 _AFTER_PARAMETERS = re.compile(r"\)[\w\s,*;\[\]]*$", re.ASCII)
@@ -24,18 +24,20 @@ _OLD_STYLE_FIRST = re.compile(r"\(\s*[A-Za-z_][\w\s,]*\)\s*[A-Za-z_][\w\s,*\[\]]
 _TYPEDEF_NAME = re.compile(r"(?:\(\s*\*\s*(\w+)\s*\)\s*\([^;]*|\b(\w+)\s*(?:\[[^\]]*\]\s*)*)$", re.ASCII)
 _TAG = re.compile(r"\b(?:struct|union|enum)\s+(?:class\s+)?([A-Za-z_]\w*)\s*(?::[^{]*)?\{", re.ASCII)
 _ENUMERATOR = re.compile(r"[{,]\s*([A-Za-z_]\w*)\s*(?=[,=}])", re.ASCII)
-_VARIABLE = re.compile(r"\b([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*=(?!=)", re.ASCII)
+_VARIABLE = re.compile(r"\b([A-Za-z_]\w*)\s*(?:\[[^\[\]]*\]\s*)*=(?!=)", re.ASCII)
 _TEMPLATE = re.compile(r"\btemplate\s*<\s*(?:typename|class)\s+(\w+)\s*>", re.ASCII)
 _NAME = re.compile(r"(?<![\w:])(?:[A-Za-z_]\w*\s*::\s*)*([A-Za-z_]\w*)\s*$", re.ASCII)
 _WORD_CHARACTERS = string.ascii_letters + string.digits + "_*&: \t\n"
 #: Attributes in the spellings of compilers and of C23.
 ATTRIBUTE = re.compile(
     r"""\b__attribute(?:__)?\s*\(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\)
-    |\b(?:__declspec|alignas|_Alignas)\s*\([^()]*\)|\[\[[^\]]*\]\]""",
+    |\b(?:__declspec|alignas|_Alignas)\s*\([^()]*\)|\[\[[^\[\]]*\]\]""",
     re.VERBOSE | re.ASCII,
 )
 _LONGEST_HEAD = 2000
 _LONGEST_NAME = 200
+_LONGEST_TYPEDEF_END = 300
+_DEEPEST_BLOCK = 16  # each is searched for methods to its end
 
 
 class Item(NamedTuple):
@@ -59,12 +61,12 @@ class Head(NamedTuple):
 
 def split_items(code: str) -> Iterator[Item]:
     """Yield the function definitions, type definitions and initialised variables of a file, in order."""
-    position = start = 0
+    position = start = depth = 0
     brace = -1
     while match := _OUTER.search(code, position):
         position, found = match.end(), match[0]
         if found == "}":  # of a block looked into
-            start, brace = position, -1
+            start, brace, depth = position, -1, max(0, depth - 1)
         elif found == ";":
             if brace < 0 and _goes_on(code, start, position):
                 continue
@@ -73,9 +75,9 @@ def split_items(code: str) -> Iterator[Item]:
             start, brace = position, -1
         elif found == "{":
             head = code[max(start, position - _LONGEST_HEAD) : position - 1].rstrip()
-            opened = _opened(head, code, position)
+            opened = _opened(head, code, position, depth)
             if opened == "block":
-                start, brace = position, -1
+                start, brace, depth = position, -1, depth + 1
                 continue
             end = _closing(code, position)
             if opened == "declaration":
@@ -124,18 +126,19 @@ def declared_names(code: str, item: Item) -> list[str]:
         match = re.match(r"using\s+(\w+)\s*=", before, re.ASCII)
         return [match[1]] if match else []
     if "typedef" in text[: item.brace - item.start if item.brace >= 0 else None]:
-        match = _TYPEDEF_NAME.search(text.rstrip())
+        match = _TYPEDEF_NAME.search(text.rstrip()[-_LONGEST_TYPEDEF_END:])
         if match:
             names.append(match[1] or match[2])
     if item.brace >= 0:
-        names += _TAG.findall(text)[:1]
+        if tag := _TAG.search(text):
+            names.append(tag[1])
         body = text[item.brace - item.start :]
         if re.search(r"\benum\b", text[: item.brace - item.start]):
             names += _ENUMERATOR.findall(body[: body.find("}") + 1])
     return names
 
 
-def _opened(head: str, code: str, position: int) -> str:
+def _opened(head: str, code: str, position: int, depth: int) -> str:
     """Tell what a brace at file scope opens: a block to look into, part of a declaration, a function, or unknown."""
     if head.endswith("="):
         return "declaration"
@@ -144,7 +147,8 @@ def _opened(head: str, code: str, position: int) -> str:
     if _BLOCK.search(head):
         return "declaration" if re.search(r"\benum\s+class\b[^;]*$", head) else "block"
     if match := _TYPE.search(head):
-        methods = match[1] != "enum" and _METHOD.search(code, position, _closing(code, position))
+        plain = match[1] == "enum" or depth >= _DEEPEST_BLOCK
+        methods = not plain and _METHOD.search(code, position, _closing(code, position))
         return "block" if methods else "declaration"
     return "function" if _AFTER_PARAMETERS.search(head) else ""
 
@@ -177,4 +181,4 @@ def _declared(code: str, start: int, brace: int, position: int) -> Kind | None:
         return "type"
     if "=" in text:
         return "variable"
-    return "type" if brace >= 0 and _TYPE.search(text) else None
+    return "type" if brace >= 0 and _TYPE.search(text[-_LONGEST_HEAD:]) else None

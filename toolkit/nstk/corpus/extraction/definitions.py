@@ -18,6 +18,7 @@ _PLUS_WORDS = re.compile(
 _ARITHMETIC = re.compile(r"(?:float|double|int|unsigned|signed|long|short|char|_Bool|bool|size_t|u?int\d+_t| )+")
 _STATIC = re.compile(r"\bstatic\b", re.ASCII)
 _DEPTH = 8
+_LONGEST_ALIAS = 1000
 
 
 class Definition(NamedTuple):
@@ -140,10 +141,11 @@ class Package:
         elif found.kind != "type" or found.item is None:
             return None
         elif found.item.brace >= 0:
-            own = re.search(rf"\benum\s+{name}\b|\benum\b[^{{]*\{{[^}}]*\}}\s*{name}\s*;", found.text)
+            own = re.search(rf"\benum\s+{name}\b|\benum\b[^{{]{{0,200}}\{{[^}}]*\}}\s*{name}\s*;", found.text)
             return "int" if own else None
         else:
-            match = re.search(rf"\btypedef\s+([\w\s]+?)\s+{name}\s*;|\busing\s+{name}\s*=\s*([\w\s]+?)\s*;", found.text)
+            text = " ".join(found.text[-_LONGEST_ALIAS:].split())
+            match = re.search(rf"\btypedef ([\w ]+?) {name} ?;|\busing {name} ?= ?([\w ]+?) ?;", text)
             base = (match[1] or match[2]) if match else ""
         base = " ".join(word for word in base.split() if word not in ("const", "volatile"))
         return self.arithmetic_type(base, found.file, depth + 1) if base else None

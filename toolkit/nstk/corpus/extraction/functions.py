@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from nstk.c_text import lex
 from nstk.corpus.candidate import MAX_TOKENS, Candidate
+from nstk.corpus.extraction.c_library import PRELUDE
 from nstk.corpus.extraction.closure import Closures
 from nstk.corpus.extraction.declarations import ATTRIBUTE
 from nstk.corpus.extraction.definitions import Definition, Package
@@ -14,6 +15,12 @@ from nstk.corpus.extraction.type_names import old_style_parameters, shown_type
 from nstk.corpus.source_file import SourceFile
 
 _REAL = ("float", "double")
+# Of 32 bits on some machines and 64 on others; the sandbox's is one of the former, most users' one of the latter.
+_WORD_SIZED = frozenset(
+    """size_t ssize_t ptrdiff_t intptr_t uintptr_t int_fast16_t int_fast32_t uint_fast16_t uint_fast32_t LONG_MAX
+    LONG_MIN ULONG_MAX SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN""".split()  # noqa: SIM905
+)
+_LONG_DOUBLE = re.compile(r"LDBL_\w+|(?!0[xX])[\d.]+(?:[eE][+-]?\d+)?[lL]", re.ASCII)
 
 
 def extract(files: Sequence[SourceFile], counts: Counter[str]) -> Iterator[Candidate]:
@@ -46,6 +53,8 @@ def extract(files: Sequence[SourceFile], counts: Counter[str]) -> Iterator[Candi
         candidate = Candidate(text, definition.name, len(parameters), source.package, source.path, source.licence)
         if candidate.tokens > MAX_TOKENS:
             counts["dropped: longer than 512 tokens"] += 1
+        elif reason := _machine_dependence(lex(text)):
+            counts[f"dropped: {reason}"] += 1
         elif re.search(r"[^\n -~]", text):
             counts["dropped: not printable ASCII"] += 1
         elif candidate.id in seen:
@@ -81,6 +90,21 @@ def read_signature(package: Package, definition: Definition) -> tuple[str, list[
             return None
         found.append(parameter)
     return returns, found
+
+
+def _machine_dependence(tokens: Sequence[str]) -> str | None:
+    """Return why the values of C text may be others on other machines, or None."""
+    found = None
+    for before, token, after in zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False):
+        if token == "long" and "double" in (before, after):
+            return "needs long double"
+        if token[-1] in "lL" and token[:-1] in PRELUDE and token in PRELUDE:  # sinl, HUGE_VALL
+            return "needs long double"
+        if _LONG_DOUBLE.fullmatch(token) and not token[:-1].isdigit():
+            return "needs long double"
+        if token in _WORD_SIZED or (token == "long" and "long" not in (before, after)):
+            found = "depends on the size of long"
+    return found
 
 
 def _parameter(package: Package, text: str, file: int, number: int) -> tuple[str, str] | None:

@@ -78,10 +78,10 @@ def read_live_code(text: str, plus: bool = False) -> LiveCode:
     reader = _Reader(plus)
     position = 0
     for match in _DIRECTIVE.finditer(text):
-        reader.take(text[position : match.start()])
+        reader.take(text[position : match.start()].replace("\\\n", " "))
         reader.obey(match[1], match[2].replace("\\\n", " "))
         position = match.end()
-    reader.take(text[position:])
+    reader.take(text[position:].replace("\\\n", " "))
     return LiveCode("".join(reader.live), reader.alternatives, reader.macros, frozenset(reader.includes))
 
 

@@ -13,7 +13,7 @@ _CALL = re.compile(
     rf"((?:^|(?<=[;{{}})])|(?<=\belse))\s*)((?:\(void\)\s*)?((?:[A-Za-z_]\w*(?:->|\.))*[A-Za-z_]\w*)\s*({_ARGUMENTS})\s*;)",
     re.ASCII,
 )
-_ASSERTION = re.compile(r"(?!\w*return)\w*assert\w*|DCHECK\w*", re.ASCII | re.IGNORECASE)
+_ASSERTION = re.compile(r"\b(?!\w*return)\w*assert\w*|\bDCHECK\w*", re.ASCII | re.IGNORECASE)
 _TELLING = re.compile(r'"|\b__FILE__\b|#\s*\w')
 _KEYWORDS = frozenset("if for while switch return sizeof asm __asm __asm__ volatile __volatile__".split())  # noqa: SIM905
 _WRITING = re.compile(r"(?:^|[(,])\s*&|=(?!=)|\+\+|--")

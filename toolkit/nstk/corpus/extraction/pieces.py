@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from nstk.c_text import lex
 from nstk.constant_expression import evaluate
-from nstk.corpus.extraction.c_plus_plus import rewrite_in_c
+from nstk.corpus.extraction.c_plus_plus import OVERLOADED, rewrite_in_c
 from nstk.corpus.extraction.declarations import ATTRIBUTE, Kind
 from nstk.corpus.extraction.definitions import Definition, Package
 from nstk.corpus.extraction.live_code import Macro
@@ -17,19 +17,22 @@ _MACRO_LOCAL = re.compile(
     r"(?:^|[;{}]|\bfor\s*\()\s*(?:const\s+|unsigned\s+)?(?!return\b|else\b|goto\b|case\b)[A-Za-z_]\w*[\s*]+(\w+)\s*(?:[;,\[]|=(?!=))",
     re.ASCII,
 )
-_VARIABLE = re.compile(
-    r"((?:[A-Za-z_]\w*[\s*]+)+)(?:\w+\s*::\s*)*([A-Za-z_]\w*)\s*((?:\[[^\]]*\]\s*)*)=(?!=)(.*)", re.DOTALL | re.ASCII
-)
+_VARIABLE = re.compile(r"((?:[A-Za-z_]\w*[\s*]+)+)(?:\w+\s*::\s*)*([A-Za-z_]\w*)\s*(?:\[[^\[\]]*\]\s*)*=", re.ASCII)
 _TYPE_START = re.compile(r"\b(?:typedef|struct|union|enum|using)\b")
 _ASSEMBLY = re.compile(r"\b(?:asm|__asm|__asm__|_asm)\b")
-_FORWARDING = r"\{[\s;]*(?:return\b)?[\s(]*(?:\((?:float|double)\))?[\s(]*%s\s*\([^;]*;\s*\}"
-_ACTING = re.compile(r"\b(?:return|goto|break|continue)\b|(?<![=!<>])=(?!=)|\b[A-Z][A-Z_]{4,}\s*\(")
+_FORWARDING = r"\{[\s;]*(?:return\b)?[\s(]*(?:\((?:float|double)\)[\s(]*)?%s\s*\([^;]*;\s*\}"
+_ACTING = re.compile(r"\b(?:return|goto|break|continue)\b|\+\+|--|(?<![=!<>])=(?!=)|\b[A-Z][A-Z_]{4,}\s*\(")
 _ENUM = re.compile(r"\benum\s+[A-Za-z_]\w*\b(?!\s*\{)", re.ASCII)
 _KEYWORDS = frozenset(
     """if else for while do return switch case default break continue goto sizeof const static struct union enum void
     volatile register inline extern typedef float double int unsigned signed long short char typeof __typeof__
     __extension__ __inline""".split()  # noqa: SIM905
 )
+
+
+_MOST_MACROS = 50  # that a macro is searched through
+_LONGEST_HEAD = 2000  # of a variable, before its value
+_LONGEST_TEXT = 20_000  # no 512 tokens of numeric code are as long
 
 
 class UnusableError(Exception):
@@ -81,13 +84,14 @@ def read_piece(package: Package, definition: Definition) -> Piece:
         return macro_piece(package, definition.macro, definition.file)
     if definition.kind == "function":
         return _helper(package, definition)
+    _check_length(definition.text, definition.name)
     text = ATTRIBUTE.sub(" ", definition.text).strip()
     if definition.kind == "type":  # macros without semicolon may stand before it
         text = text[match.start() :] if (match := _TYPE_START.search(text)) else text
         if re.match(r"(?:typedef\s+)?enum\b", text) and (piece := _enumerator(package, definition, text)):
             return piece
     if package.files[definition.file].plus:
-        text = rewrite_in_c(text)
+        text = _rewrite(package, text, definition.file)
     if definition.kind == "variable":
         return _variable(package, definition, text)
     match = re.match(r"using\s+(\w+)\s*=\s*([^;]+);", text)
@@ -111,11 +115,11 @@ def macro_piece(package: Package, macro: Macro, file: int) -> Piece:
         raise UnusableError("needs a macro that pastes tokens", macro.name)
     body = re.sub(r"#\s*\w+", '""', body)  # a text is of no use but for messages
     if package.files[file].plus:
-        body = rewrite_in_c(body)
+        body = _rewrite(package, body, file)
     inner = set(macro.parameters or ()) | set(_MACRO_LOCAL.findall(body)) | _KEYWORDS | {macro.name}
     body, needs = resolve_types(package, body, _names(body, inner), file, anywhere=True)
     if package.files[file].plus:
-        body = rewrite_in_c(body)
+        body = _rewrite(package, body, file)
     shown = "" if macro.parameters is None else f"({', '.join(macro.parameters)})"
     text = f"#define {macro.name}{shown} {body}".rstrip()
     declared = frozenset(_MACRO_LOCAL.findall(body))
@@ -149,13 +153,15 @@ def function_piece(package: Package, definition: Definition, returns: str, param
     """
     assert definition.item is not None
     assert definition.head is not None
-    body = ATTRIBUTE.sub(" ", definition.code[definition.item.brace : definition.item.end])
+    body = definition.code[definition.item.brace : definition.item.end]
+    _check_length(body, definition.name)
+    body = ATTRIBUTE.sub(" ", body)
     if definition.head.template:
         body = re.sub(rf"\b{definition.head.template}\b", "double", body)
     if package.files[definition.file].plus:
-        body = rewrite_in_c(body)
+        body = _rewrite(package, body, definition.file)
     body = _ENUM.sub("int", _drop_messages(package, body, definition.file))
-    if package.files[definition.file].plus and re.fullmatch(_FORWARDING % definition.name, body):
+    if package.files[definition.file].plus and re.fullmatch(_FORWARDING % definition.name, " ".join(body.split())):
         raise UnusableError("only calls another function of its own name", definition.name)
     return _finish(package, definition, f"{returns} {definition.name}({parameters})\n{tidy(body)}")
 
@@ -166,6 +172,12 @@ def tidy(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _check_length(text: str, name: str) -> None:
+    """Keep long texts from all that takes more than one pass."""
+    if len(text) > _LONGEST_TEXT:
+        raise UnusableError("longer than 512 tokens", name)
+
+
 def _drop_messages(package: Package, text: str, file: int) -> str:
     """Drop messages; a macro in capitals stays if it returns, assigns, or is not known."""
 
@@ -173,9 +185,25 @@ def _drop_messages(package: Package, text: str, file: int) -> str:
         found = package.find(name, file)
         if found is None or found.macro is None:
             return found is None and name.isupper()
-        return bool(_ACTING.search(re.sub(r'"[^"]*"', "", found.macro.body)))
+        bodies, seen = [found.macro.body], {name}
+        while bodies:
+            body = re.sub(r'"[^"]*"', "", bodies.pop())
+            if _ACTING.search(body) or len(seen) > _MOST_MACROS:
+                return True
+            for inner in lex(body):
+                if inner not in seen and (other := package.find(inner, file)) and other.macro:
+                    seen.add(inner)
+                    bodies.append(other.macro.body)
+        return False
 
     return drop_messages(text, acts)
+
+
+def _rewrite(package: Package, text: str, file: int) -> str:
+    """Rewrite C++ text in C; of `max` and the like, the package's own stay."""
+    found = {name: package.find(name, file) for name in OVERLOADED}
+    own = [name for name, other in found.items() if other and (name != "abs" or other.macro)]
+    return rewrite_in_c(text, own)
 
 
 def _helper(package: Package, definition: Definition) -> Piece:
@@ -195,7 +223,8 @@ def _helper(package: Package, definition: Definition) -> Piece:
 
 
 def _variable(package: Package, definition: Definition, text: str) -> Piece:
-    match = _VARIABLE.search(text)
+    head = text[: text.find("=") + 1]
+    match = _VARIABLE.search(head) if len(head) <= _LONGEST_HEAD else None
     if match is None:
         raise UnusableError("needs a variable that is no constant", definition.name)
     declared = shown_type(package, lex(match[1]), definition.file)
@@ -251,7 +280,7 @@ def _finish(package: Package, definition: Definition, text: str) -> Piece:
     text, needs = resolve_types(package, text, free, definition.file)
     if package.files[definition.file].plus:
         head, brace, body = text.partition("\n{") if definition.kind == "function" else ("", "", text)
-        text = head + brace + rewrite_in_c(body)  # `real(x)` is a cast too
+        text = head + brace + _rewrite(package, body, definition.file)  # `real(x)` is a cast too
     kind, name, file, position = definition.kind, definition.name, definition.file, definition.position
     return Piece(kind, name, text, needs, names.declared, file, position, len(lex(text)))
 

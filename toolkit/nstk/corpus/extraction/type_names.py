@@ -15,10 +15,11 @@ _TYPE_WORDS = frozenset(
     __complex__ vector __vector""".split()  # noqa: SIM905
 )
 _DECORATION = re.compile(
-    r"(?:static|inline|__inline|__inline__|extern|const|__forceinline|register|volatile|\s|__attribute__\s*\(\(.*\)\))*"
+    r"(?:static|inline|__inline|__inline__|extern|const|__forceinline|register|volatile|\s"
+    r"|__attribute__\s*\(\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\))*"
 )
 _IDENTIFIER = re.compile(r"(?<![\w.])(?<!->)[A-Za-z_]\w*", re.ASCII)
-_OLD_DECLARATION = re.compile(r"((?:[A-Za-z_]\w*\s+)+)([^;]+);", re.ASCII)
+_OLD_DECLARATION = re.compile(r"((?:[A-Za-z_]\w*\s+)+)(.+)", re.ASCII | re.DOTALL)
 
 
 def shown_type(package: Package, words: Iterable[str], file: int) -> str:
@@ -45,10 +46,12 @@ def shown_type(package: Package, words: Iterable[str], file: int) -> str:
 def old_style_parameters(names: str, declarations: str) -> list[str]:
     """Return the parameters `double x` of an old-style head `f(x, y) double x; int *y;`; undeclared ones are ints."""
     found: dict[str, str] = {}
-    for match in _OLD_DECLARATION.finditer(declarations):
-        for declarator in match[2].split(","):
+    for declaration in declarations.split(";")[:-1]:
+        match = _OLD_DECLARATION.match(declaration.strip())
+        for declarator in match[2].split(",") if match else ():
             name = re.search(r"[A-Za-z_]\w*", declarator)
             if name:
+                assert match is not None
                 found[name[0]] = f"{' '.join(match[1].split())} {declarator.strip()}"
     return [found.get(name.strip(), f"int {name.strip()}") for name in names.split(",")]
 

@@ -196,9 +196,9 @@ def _number_edits(token: _Token, whole: bool) -> list[_Edit]:
         return []
     suffix = match[2]
     if "." not in token.text and "e" not in token.text.lower():
-        value = int(match[1])
-        if suffix or not whole or not 0 < value < 1000:
+        if suffix or not whole or len(match[1]) > 3 or not int(match[1]):
             return []
+        value = int(match[1])
         steps = [str(value + step) for step in (-2, -1, 1, 2) if value + step > 0]
         return [_Edit(token.start, token.end, "constant", _one_of(steps))]
     number = float(token.text[: len(token.text) - len(suffix)])

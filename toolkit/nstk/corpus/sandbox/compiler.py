@@ -54,8 +54,11 @@ _LIMITS = 'ulimit -v 1048576; ulimit -f 65536; ulimit -c 0; ulimit -t "$0"; exec
 _WALL_PER_CPU_SECOND = 6  # other workers share the cores
 _FIRST_SECONDS = 600  # the first compilation ever builds the C library
 _INSTALL = "reinstall it: pip install --force-reinstall ziglang"
-# `u7` is unit 7's text, `w7` its wrapper; a name that the linker misses has the unit's prefix.
-_BLAMED = re.compile(r"^[uw](\d+):\d+:\d+: (?:fatal )?error: |undefined symbol: nstk_(\d+)_", re.MULTILINE)
+# `u7` is unit 7's text, `w7` its wrapper; a name that the linker misses has the unit's prefix. Only at the beginning of
+# a line: what follows may quote the text.
+_BLAMED = re.compile(
+    r"^[uw](\d+):\d+:\d+: (?:fatal )?error: |^wasm-ld: error: \S+: undefined symbol: nstk_(\d+)_", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,14 @@ def compile_units(units: Sequence[Unit], engine: wasmtime.Engine) -> Compiled:
         except IsolationError as error:
             compiled.reasons[number] = f"refused: {error}"
     pending = list(sources)
+    reverse = len(pending) == 1
     while pending:
         flagged = _settle(pending, sources, engine, compiled)
-        if len(flagged) == len(pending):
+        if reverse and len(flagged) == len(pending):
             compiled.reasons |= dict.fromkeys(flagged, "does not compile")
             break
         # An error may only be the echo of an earlier unit's; in reverse order the cause comes last.
-        pending = flagged[::-1]
+        pending, reverse = flagged[::-1], True
     return compiled
 
 

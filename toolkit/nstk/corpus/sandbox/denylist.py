@@ -3,7 +3,7 @@
 import re
 
 from nstk.c_text import lex
-from nstk.corpus.sandbox.isolation import MAX_CHARACTERS
+from nstk.corpus.sandbox.isolation import LIBRARY, MAX_CHARACTERS
 
 _CALLS = frozenset(
     """
@@ -26,13 +26,6 @@ _WORDS = frozenset(
     __LINE__ __DATE__ __TIME__ __TIMESTAMP__ __COUNTER__ __INCLUDE_LEVEL__ __has_include __has_include_next __has_embed
     _Thread_local __thread thread_local _Static_assert static_assert _Noreturn _Atomic constructor destructor
     """.split()  # noqa: SIM905
-)
-# Of the compiler's built-in functions only arithmetic is harmless.
-_BUILTIN = re.compile(
-    r"""__builtin_(nan|inf|huge_val|fabs|abs|labs|llabs|sqrt|cbrt|pow|exp|exp2|log|log2|log10|sin|cos|tan|asin|acos|atan
-    |atan2|sinh|cosh|tanh|hypot|floor|ceil|trunc|round|rint|fmod|fmin|fmax|fma|copysign|ldexp|frexp|modf|expect
-    |constant_p|unreachable|clz|ctz|popcount|isnan|isinf|isfinite|isnormal|isgreater|isless|signbit)(f|l|ll|)""",
-    re.VERBOSE,
 )
 _DIRECTIVE = re.compile(r"^[ \t\v\f]*(?:#|%:|\?\?=)[ \t]*(?!define[ \t])(\w*)", re.MULTILINE)
 _SPELLINGS = (
@@ -62,11 +55,26 @@ def refuse(text: str) -> str | None:
         if pattern.search(text):
             return reason
     tokens = lex(text)
+    calls = _CALLS - _defined_functions(tokens)
     for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
-        if token in _WORDS or (token.startswith("__builtin_") and not _BUILTIN.fullmatch(token)):
+        if token in _WORDS or (token.startswith("__builtin_") and token not in LIBRARY):
             return token[:40]
-        if token in _CALLS and following == "(":
+        if token in calls and following == "(":
             return f"calls {token}"
         if token.startswith("nstk_"):
             return "reserved name"
     return None
+
+
+def _defined_functions(tokens: list[str]) -> set[str]:
+    """Return the names that stand before `(...) {`; isolation renames such a function and all calls of it."""
+    found = set()
+    opened: list[int] = []
+    for position, token in enumerate(tokens):
+        if token == "(":
+            opened.append(position)
+        elif token == ")" and opened:
+            opening = opened.pop()
+            if opening and tokens[position + 1 : position + 2] == ["{"]:
+                found.add(tokens[opening - 1])
+    return found

@@ -16,41 +16,43 @@ _KEYWORDS = frozenset(
     """
     auto break case char const continue default do double else enum extern float for goto if inline int long register
     restrict return short signed sizeof static struct switch typedef typeof union unsigned void volatile while _Bool
-    _Alignof _Generic __const __const__ __extension__ __func__ __inline __inline__ __int128 __restrict __restrict__
-    __signed __signed__ __typeof __typeof__ __volatile __volatile__ __VA_ARGS__ define
+    _Alignof _Generic __auto_type __const __const__ __extension__ __func__ __inline __inline__ __int128 __restrict
+    __restrict__ __signed __signed__ __typeof __typeof__ __volatile __volatile__ __VA_ARGS__ define
     """.split()  # noqa: SIM905
 )
 _OF_THREE_TYPES = """
     acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 exp2 expm1 fabs fdim floor fma
     fmax fmin fmod frexp hypot ilogb ldexp lgamma llrint llround log log10 log1p log2 logb lrint lround modf nan
-    nearbyint nextafter pow pow10 remainder remquo rint round scalbln scalbn sin sincos sinh sqrt tan tanh tgamma trunc
+    nearbyint nextafter nexttoward pow pow10 remainder remquo rint round scalbln scalbn sin sincos sinh sqrt tan tanh
+    tgamma trunc
     """.split()  # noqa: SIM905
+# No heap: only the stack is painted, so reads of what was never written there would pass as deterministic.
 _OTHER = """
     drem dremf finite finitef lgamma_r lgammaf_r j0 j0f j1 j1f jn jnf y0 y0f y1 y1f yn ynf scalb scalbf significand
     significandf fpclassify isfinite isinf isnan isnormal signbit isgreater isgreaterequal isless islessequal
     islessgreater isunordered FP_INFINITE FP_NAN FP_NORMAL FP_SUBNORMAL FP_ZERO FP_ILOGB0 FP_ILOGBNAN
     HUGE HUGE_VAL HUGE_VALF HUGE_VALL INFINITY NAN M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI
-    M_2_SQRTPI M_SQRT2 M_SQRT1_2 float_t double_t
-    abs labs llabs div ldiv lldiv div_t ldiv_t lldiv_t malloc calloc realloc free qsort bsearch
-    atof atoi atol atoll strtod strtof strtol strtoul NULL offsetof size_t ptrdiff_t wchar_t bool true false
-    memchr memcmp memcpy memmove memset strcat strchr strcmp strcpy strcspn strlen strncat strncmp strncpy strpbrk
-    strrchr strspn strstr
+    M_2_SQRTPI M_SQRT2 M_SQRT1_2 float_t double_t signgam
+    abs labs llabs div ldiv lldiv div_t ldiv_t lldiv_t ffs NULL offsetof size_t ptrdiff_t wchar_t bool true false
+    memchr memcmp memcpy memmove memset EXIT_FAILURE EXIT_SUCCESS INTMAX_MAX INTMAX_MIN UINTMAX_MAX
     CHAR_BIT CHAR_MAX CHAR_MIN SCHAR_MAX SCHAR_MIN UCHAR_MAX SHRT_MAX SHRT_MIN USHRT_MAX INT_MAX INT_MIN UINT_MAX
     LONG_MAX LONG_MIN ULONG_MAX LLONG_MAX LLONG_MIN ULLONG_MAX RAND_MAX SIZE_MAX PTRDIFF_MAX PTRDIFF_MIN
     FLT_RADIX FLT_ROUNDS FLT_EVAL_METHOD DECIMAL_DIG __FLT_MAX__ __FLT_MIN__ __FLT_EPSILON__ __DBL_MAX__ __DBL_MIN__
     __DBL_EPSILON__ __INT_MAX__
     __builtin_abs __builtin_clz __builtin_clzl __builtin_clzll __builtin_constant_p __builtin_ctz __builtin_ctzl
     __builtin_ctzll __builtin_expect __builtin_huge_val __builtin_huge_valf __builtin_inf __builtin_inff
-    __builtin_isfinite __builtin_isgreater __builtin_isinf __builtin_isless __builtin_isnan __builtin_labs
+    __builtin_isfinite __builtin_isgreater __builtin_isinf __builtin_isless __builtin_isnan __builtin_isnormal
+    __builtin_labs __builtin_llabs
     __builtin_popcount __builtin_popcountl __builtin_popcountll __builtin_signbit __builtin_unreachable
     """.split()  # noqa: SIM905
-_LIBRARY = frozenset(
+#: Library names and built-in functions that keep their meaning.
+LIBRARY = frozenset(
     [name + suffix for name in _OF_THREE_TYPES for suffix in ("", "f", "l")]
     + [f"__builtin_{name}{suffix}" for name in _OF_THREE_TYPES for suffix in ("", "f", "l")]
     + [
         f"{kind}_{what}"
         for kind in ("FLT", "DBL", "LDBL")
-        for what in ("DECIMAL_DIG", "DIG", "EPSILON", "MANT_DIG", "TRUE_MIN")
+        for what in ("DECIMAL_DIG", "DIG", "EPSILON", "MANT_DIG", "TRUE_MIN", "HAS_SUBNORM")
     ]
     + [
         f"{kind}_{what}{exponent}"
@@ -60,10 +62,17 @@ _LIBRARY = frozenset(
     ]
     + [f"{sign}int{kind}{bits}_t" for sign in ("", "u") for kind in ("", "_fast", "_least") for bits in (8, 16, 32, 64)]
     + [f"{sign}int{kind}_t" for sign in ("", "u") for kind in ("ptr", "max")]
-    + [f"{sign}INT{bits}_{what}" for sign in ("", "U") for bits in (8, 16, 32, 64) for what in ("MIN", "MAX", "C")]
+    + [
+        f"{sign}INT{kind}{bits}_{what}"
+        for sign in ("", "U")
+        for kind in ("", "_FAST", "_LEAST")
+        for bits in (8, 16, 32, 64)
+        for what in ("MIN", "MAX", "C")
+    ]
     + _OTHER
 )
-_KEPT = _KEYWORDS | _LIBRARY
+#: All names that keep their meaning.
+KEPT = _KEYWORDS | LIBRARY
 
 _LEXEMES = re.compile(
     r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
@@ -112,7 +121,7 @@ def isolate(text: str, prefix: str) -> str:
             code += _tokens(line)
     _check_balance(code)
     _check_expansion(code, macros)
-    kept = _KEPT - macros.keys() - _defined_names(code, macros)
+    kept = KEPT - macros.keys() - _defined_names(code, macros)
     return _LEXEMES.sub(lambda m: prefix + m[0] if m.lastgroup == "name" and m[0] not in kept else m[0], text)
 
 
