@@ -1,10 +1,10 @@
 """Times the corpus sandbox: candidates per hour on one core, WebAssembly beside native code, and how far they agree.
 
-    python benchmarks/sandbox.py [--candidates FILE.jsonl|FILE.parquet]
+    python benchmarks/sandbox.py [--corpus CORPUS]
 
 Native code runs in a child process without the sandbox's protection: project-generated functions only, some of them
-broken so that they do not compile, as many real candidates do. Candidates from a file (columns text, name, inputs) run
-in WebAssembly alone. Processor time counts, of this process and the compilers it starts. Writes `results/sandbox.json`.
+broken so that they do not compile, as many real candidates do. The extracted candidates of a corpus, in the folder that
+`nstk corpus build` wrote, run in WebAssembly alone. Processor time counts, of this process and the compilers it starts. Writes `results/sandbox.json`.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from machine import describe
 from nstk.corpus.generation.generator import generate
 from nstk.corpus.sandbox.execution import Unit, execute
 from nstk.corpus.sandbox.isolation import isolate
+from nstk.corpus.shards import read_shard
 
 RESULT = Path(__file__).parent / "results" / "sandbox.json"
 BATCH = 100
@@ -62,14 +63,9 @@ def generate_units(count: int, broken: float) -> list[Unit]:
     return units
 
 
-def read_units(path: Path) -> list[Unit]:
-    """Read candidates from JSON lines or Parquet."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet
-
-        rows = pyarrow.parquet.read_table(path, columns=["text", "name", "inputs"]).to_pylist()
-    else:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+def read_units(corpus: Path) -> list[Unit]:
+    """Read the candidates that a corpus was made from."""
+    rows = [row for path in sorted((corpus / "work" / "unique").iterdir()) for row in read_shard(path)]
     return [Unit(row["text"], row["name"], row["inputs"]) for row in rows]
 
 
@@ -195,7 +191,7 @@ def compare(native: Sequence[Outputs], wasm: Sequence[Outputs]) -> dict[str, Any
 def main() -> None:
     """Run the benchmark and write its result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--candidates", type=Path, help="JSON lines or Parquet with text, name, inputs: run these too")
+    parser.add_argument("--corpus", type=Path, help="run its extracted candidates too")
     parser.add_argument("--count", type=int, default=2000, help="generated functions")
     parser.add_argument("--broken", type=float, default=0.4, help="share of them that does not compile")
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -207,8 +203,8 @@ def main() -> None:
     result["settings"] = {"batch": BATCH, "runs": RUNS, "rows": list(ROWS), "workers": 1, "broken": options.broken}
     result["settings"]["native"] = "gcc " + " ".join(NATIVE_FLAGS)
     result["generated"] = {"native": native, "wasm": wasm, "agreement": compare(native_outputs, wasm_outputs)}
-    if options.candidates:
-        result["real"] = {"wasm": measure(run_wasm, read_units(options.candidates))[0]}
+    if options.corpus:
+        result["real"] = {"wasm": measure(run_wasm, read_units(options.corpus))[0]}
     endless = [Unit("double f(double x) { for (;;) x += 1; return x; }", "f", 1)] * BATCH
     result["endless_loops"] = {"wasm": measure(run_wasm, endless)[0]}
     options.out.write_text(json.dumps(result, indent=1) + "\n")
