@@ -25,7 +25,7 @@ RESULT = HERE / "results" / "corpus.json"
 #: A part of the corpus that takes a minute or two: packages of middling size and some of the generated functions.
 PART = ("gsl", "newlib", "netpbm-free", "libgd2")
 PART_GENERATED = 4_000
-#: The C part of The Stack, deduplicated, in GB of text (its dataset card, rounded).
+#: Taken as the size of the C part of The Stack, deduplicated, in GB of text; not looked up where it lives.
 THE_STACK_C_GB = 57
 
 

@@ -4,7 +4,8 @@
 
 Native code runs in a child process without the sandbox's protection: project-generated functions only, some of them
 broken so that they do not compile, as many real candidates do. The extracted candidates of a corpus, in the folder that
-`nstk corpus build` wrote, run in WebAssembly alone. Processor time counts, of this process and the compilers it starts. Writes `results/sandbox.json`.
+`nstk corpus build` wrote, run in WebAssembly alone. Processor time counts, of this process and the compilers it starts.
+Writes `results/sandbox.json`.
 """
 
 import argparse

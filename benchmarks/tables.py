@@ -122,9 +122,9 @@ def corpus(result: dict[str, Any]) -> str:
         one, two = (part["total_seconds"] for part in result["parts"])
         stack = result["the_stack_c"]
         text += f"\nThe second worker makes the part {one / two:.2f}x faster. At one worker's rate the C of The Stack "
-        text += f"({stack['gb']} GB of text) would take {stack['extract_core_hours']:,} core hours to extract some "
-        text += f"{stack['candidates']:,} candidates, and {stack['execute_and_mutate_core_hours']:,} to run and mutate "
-        text += "them.\n"
+        text += f"(taken as {stack['gb']} GB of text) would take {stack['extract_core_hours']:,} core hours to extract "
+        text += f"some {stack['candidates']:,} candidates, and {stack['execute_and_mutate_core_hours']:,} to run and "
+        text += "mutate them.\n"
     return text + source(result)
 
 
