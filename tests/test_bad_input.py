@@ -224,7 +224,12 @@ def test_interrupt_leaves_the_old_result(
     command = [sys.executable, "-m", "nstk.cli", "build", "curve.c", "--topology", "4-4", "--out", "out"]
     effort = ["--effort", "high" if step == "fitting" else "quick"]
     with subprocess.Popen(
-        [*command, *effort], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, *effort],
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it in background jobs
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

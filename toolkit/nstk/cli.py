@@ -434,17 +434,11 @@ def _check_apart(builds: "list[BuildOptions]") -> None:
         folders.add(folder)
 
 
-_AGAIN_SECONDS = 3.0  # longer than any clean-up takes
-
-
 class _Interrupt(BaseException):
     """A signal that asks us to end; no library knows it, so none swallows it."""
 
 
 def _interrupted(*_: object) -> NoReturn:
-    """Raise, and raise again later unless the first reached `main`: Python drops what is raised inside a finalizer."""
-    signal.signal(signal.SIGALRM, _interrupted)
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
     raise _Interrupt
 
 
@@ -459,7 +453,6 @@ def main() -> NoReturn:
         status = app(prog_name="nstk", standalone_mode=False)
         sys.stdout.flush()
     except _Interrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         status = _complain("interrupted", "what was there before is untouched", 130, as_json)
     except (BrokenPipeError, SystemExit):  # click turns the one into the other
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody to tell
