@@ -6,6 +6,7 @@ python benchmarks/tables.py --check  only tell, by exit code 1, whether the READ
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -144,7 +145,60 @@ def sandbox(result: dict[str, Any]) -> str:
     return markdown(header, rows, 4) + text + source(result)
 
 
+def compnet(result: dict[str, Any]) -> str:
+    """Render `compnet.json`: how many times below random starts every method is, and ParrotBench's errors."""
+    parts = {
+        "zero-shot": "before any fitting",
+        "adam": "after 5,000 Adam epochs",
+        "lm": "after 60 Levenberg-Marquardt steps",
+        "race": "after a race of four, 240 steps in all",
+        "lm against adam": "60 steps against random starts' 5,000 epochs",
+    }
+    methods = ("pretrained", "maml", "compnet-text", "compnet")
+
+    def order(row: dict[str, Any]) -> tuple[int, int, int]:
+        name, _, probes = row["method"].partition(", ")
+        return list(parts).index(row["part"]), methods.index(name), int(probes.partition(" ")[0] or 1000)
+
+    def cell(row: dict[str, Any], group: str) -> str:
+        share = row["measure"].startswith("share")
+        value, low, high = (_share(row[group][k]) if share else _times(row[group][k]) for k in ("value", "low", "high"))
+        return f"{value}{' %' if share else 'x'} ({low} to {high})"
+
+    rows = []
+    part = None
+    for row in sorted(result["summary"], key=order):
+        first = parts[row["part"]] if row["part"] != part else ""
+        part = row["part"]
+        error = f"{row['all']['nmse']:.2g}" if "nmse" in row["all"] else ""
+        rows.append([first, row["method"], row["measure"], error, *(cell(row, group) for group in result["groups"])])
+    groups = [f"{name} ({count})" for name, count in result["groups"].items()]
+    text = markdown(["", "start", "compared", "nmse", *groups], rows, len(groups) + 1)
+    return text + (_parrotbench(result["programs"]) if result["programs"] else "") + source(result)
+
+
+def _parrotbench(programs: list[dict[str, Any]]) -> str:
+    """Render ParrotBench: test errors, and in the last row how many times below random starts they are."""
+    columns = [(part, method) for part in ("zero-shot", "adam", "lm") for method in programs[0][part]]
+    rows = [[row["program"], row["output"], *(f"{row[p][m]:.2g}" for p, m in columns)] for row in programs]
+    means = []
+    for part, method in columns:
+        ratios = [row[part]["random"] / row[part][method] for row in programs]
+        means.append("" if method == "random" else f"{_times(math.prod(ratios) ** (1 / len(ratios)))}x")
+    header = ["program", "output", *(f"{part}: {method}" for part, method in columns)]
+    return "\n" + markdown(header, [*rows, ["geometric mean", "times below random", *means]], len(columns))
+
+
+def _times(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f}"
+
+
 RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "compnet": compnet,
     "corpus": corpus,
     "examples": examples,
     "inference": inference,

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel
 
+from nstk.corpus.inputs import unit_points
 from nstk.errors import UsageError
+from nstk.hypernetwork.canonical import find_frame, restore
 from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, fit_output, value_features
+from nstk.hypernetwork.modeling import CompNet, fit_output, prune_absent, value_features
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
     build_tokenizer,
@@ -181,6 +183,14 @@ def test_probes_alone_and_padding():
     torch.testing.assert_close(model(**padded).parameters[0], model(**given).parameters[0])
 
 
+def test_what_stands_at_cls_is_berts():
+    model, given = tiny(), batch(3, 20)
+    given["attention_mask"][1, 11:] = 0
+    words = model.encoder.embeddings.word_embeddings(given["input_ids"])
+    whole = model.encoder(inputs_embeds=words, attention_mask=given["attention_mask"]).last_hidden_state[:, 0]
+    torch.testing.assert_close(model._encode(given["input_ids"], given["attention_mask"], None, None), whole)
+
+
 @pytest.mark.parametrize("off", ["use_text", "use_values", "use_domain", "use_probes", "predicts_scale"])
 def test_parts_can_be_off(off):
     out = tiny(**{off: False})(**batch())
@@ -235,6 +245,48 @@ def mlp_forward_hidden(topology, params, x):
     inner = Topology(topology.widths[:-1])
     h = torch.sigmoid(forward(inner, params[None, : inner.parameters], x))[0].double()
     return torch.cat([h, torch.ones(len(h), 1)], 1)
+
+
+def bend(a, b, c):
+    return 2 * a + a * a - b * b * c + b
+
+
+#: The same function of inputs in another order, of others' signs, and the other way round.
+RELATED = (
+    lambda x: bend(x[:, 0], x[:, 1], x[:, 2]),
+    lambda x: bend(-x[:, 2], x[:, 0], x[:, 1]),
+    lambda x: -bend(x[:, 1], -x[:, 0], x[:, 2]),
+)
+
+
+def test_frames_do_not_depend_on_order_and_signs():
+    x = torch.tensor(unit_points())
+    present = (torch.arange(9) < 3).float().expand(3, -1)
+    moments, frame = find_frame(torch.stack([each(x[:256]) for each in RELATED]), present)
+    assert (moments - moments[0]).abs().max() < 0.1 < moments.abs().max() / 20
+    assert frame.order[:, :3].tolist() == [[0, 1, 2], [2, 0, 1], [1, 0, 2]]
+    assert frame.sign[:, 3:].eq(1).all()
+    topology = Topology((9, 4, 4, 1))
+    written = torch.randn(1, 2, 65, generator=torch.Generator().manual_seed(0)).expand(3, -1, -1)
+    own = prune_absent(topology, restore(topology, written, frame), present)[:, 1]
+    _, second, third = forward(topology, own, x)[..., 0]
+    moved = torch.zeros_like(x).repeat(2, 1)
+    moved[:512, :3] = torch.stack([-x[:, 2], x[:, 0], x[:, 1]], 1)
+    moved[512:, :3] = torch.stack([x[:, 1], -x[:, 0], x[:, 2]], 1)
+    expected = forward(topology, own[:1], moved)[0, :, 0]
+    torch.testing.assert_close(second, expected[:512])
+    torch.testing.assert_close(third, -expected[512:])
+
+
+def test_moments_are_coefficients():
+    x = torch.tensor(unit_points()[:256])
+    present = (torch.arange(9) < 2).float()[None]
+    legendre = (3 * x[:, 1] ** 2 - 1) / 2 * 5**0.5
+    moments, frame = find_frame(legendre[None], present)
+    size = moments.abs().expm1() / 16
+    assert frame.order[0, 0] == 1
+    assert float(size.max()) == pytest.approx(1, abs=0.03)
+    assert (size > 0.05).sum() == 1
 
 
 def test_checkpoint_round_trip(tmp_path):

@@ -16,7 +16,7 @@ IDIOMS = "colours geometry grids iterations physics series signals statistics ve
 CORPUS = tuple(
     " ".join(f"corpus.{module}" for module in row.split())
     for row in (
-        """__init__ archives candidate inputs source_file
+        """archives candidate source_file
         extraction.__init__ extraction.c_library extraction.c_plus_plus extraction.declarations extraction.live_code
         extraction.messages extraction.syntax generation.__init__ generation.idioms generation.writing
         sandbox.__init__ sandbox.isolation""",
@@ -41,11 +41,13 @@ ROWS = (
     "c_reader",
     "signature",
     "program",
-    "sampling pairs surrogate wrapper hypernetwork.__init__ hypernetwork.configuration training.__init__ "
-    "training.hardware training.journal training.state",
-    "mlp folding sandbox training.options hypernetwork.modeling hypernetwork.initialization hypernetwork.tokenization",
+    "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
+    "training.__init__ training.hardware training.journal training.state",
+    "mlp folding sandbox corpus.inputs hypernetwork.initialization hypernetwork.tokenization",
+    "hypernetwork.canonical",
+    "hypernetwork.modeling",
     *CORPUS,
-    "finetuning expressions hypernetwork.probing hypernetwork.checkpoint",
+    "finetuning expressions training.options hypernetwork.probing hypernetwork.checkpoint",
     "emission training.data hypernetwork.proposal",
     "constants timing compilation training.objective training.variation",
     "verification training.assessment training.baselines",

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from nstk.corpus import pack as packs
+from nstk.corpus.candidate import ORIGINS
 from nstk.corpus.inputs import unit_points
 from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
@@ -96,10 +97,10 @@ def options(**changes) -> TrainOptions:
     return TrainOptions(**given)
 
 
-def small_data(**changes) -> tuple[CompNet, TrainingData]:
+def small_data(origins=ORIGINS, **changes) -> tuple[CompNet, TrainingData]:
     torch.manual_seed(0)
     model = CompNet(CompNetConfig(**{**dict(TINY), **changes}))
-    return model, TrainingData(small_pack(), model.config, ProgramTokenizer(build_tokenizer()), CPU)
+    return model, TrainingData(small_pack(), model.config, ProgramTokenizer(build_tokenizer()), CPU, origins)
 
 
 def test_batches_hold_what_the_pack_says():
@@ -132,6 +133,8 @@ def test_rows_are_split_and_drawn_by_origin():
     np.testing.assert_allclose(shares, [0.35, 0.2, 0.45], atol=0.03)
     assert (pack.split[pack.program[data.validation.numpy()]] == 1).all()
     assert torch.equal(drawn, data.draw(4000, torch.Generator().manual_seed(0)))
+    _, some = small_data(origins=("mutant",))
+    assert set(some.train) == {"mutant"}
     assert not data.seen_behaviours(data.validation).all()
     assert data.seen_behaviours(drawn[:5]).all()
 
@@ -169,7 +172,7 @@ def test_stages_train_their_parts():
         generator = torch.Generator().manual_seed(0)
         stage = Stage(name, 1.0, 1.0)
         batch = data.batch(data.draw(16, generator), stage.reads_text)
-        draws = draw(16, 384, 256, stage, generator)
+        draws = draw(16, 384, 256, 2, stage, generator)
         model.zero_grad()
         compute_loss(model, batch, data.points, stage, draws, False).sum().backward()
         for part, parameter in model.named_parameters():
@@ -180,11 +183,13 @@ def test_stages_train_their_parts():
 
 
 def test_points_compared_at():
-    draws = draw(8, 384, 256, Stage("joint", 1, 1), torch.Generator().manual_seed(0))
+    draws = draw(64, 384, 256, 3, Stage("joint", 1, 1), torch.Generator().manual_seed(0))
     assert (draws.fit_at < 256).all()
     assert len(draws.at.unique()) == 96
     assert (draws.at < 256).sum() == 32
     assert not draws.given[draws.alone].any()
+    assert set(draws.head.tolist()) == {0, 1, 2}
+    assert 20 < (draws.head == 0).sum() < 44
 
 
 def test_programs_are_made_of_others():
@@ -332,7 +337,8 @@ def test_minutes(pack_file, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [({"preset": "x"}, "preset"), ({"steps": None}, "how long"), ({"minutes": 1}, "how long"), ({"steps": 0}, "step"),
-     ({"device": "tpu"}, "device"), ({"precision": "int8"}, "precision"), ({"accumulate": 3}, "equal parts")],
+     ({"device": "tpu"}, "device"), ({"precision": "int8"}, "precision"), ({"accumulate": 3}, "equal parts"),
+     ({"origins": ("imagined",)}, "origin")],
 )  # fmt: skip
 def test_bad_options(changes, text):
     with pytest.raises(UsageError, match=text):

@@ -340,6 +340,9 @@ def train(
     precision: Annotated[str, typer.Option("--precision", help="auto (what is faster), bfloat16 or float32.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option("--origin", help="real, mutant or generated programs alone; repeatable.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     debug: Debug = False,
@@ -356,6 +359,7 @@ def train(
             losses = train_baseline(pack, out, preset, steps, batch=batch, seed=seed, progress=progress)
         typer.echo(json.dumps(losses) if as_json else f"Wrote {out / 'model'}: " + json.dumps(losses))
         return
+    from nstk.corpus.candidate import ORIGINS
     from nstk.training.loop import train as run
     from nstk.training.options import TrainOptions
 
@@ -371,6 +375,7 @@ def train(
         precision=precision,
         compiled=compiled,
         encoder=encoder,
+        origins=tuple(origin or ORIGINS),
     )
     with progress_bar() as progress:
         record = run(pack, out, options, progress)

@@ -166,11 +166,11 @@ def _read_directives(found: Preprocessed, lines: list[tuple[int, int]]) -> None:
         directive = Directive(start, end, keyword, argument, live)
         found.directives.append(directive)
         if keyword in ("if", "ifdef", "ifndef"):
-            taken = live and _holds(keyword, argument, current)
+            taken = live and condition_holds(keyword, argument, current)
             open_groups.append([start, live, taken, taken, False])
         elif keyword in ("elif", "else") and open_groups:
             top = open_groups[-1]
-            taken = bool(top[1]) and not top[2] and (keyword == "else" or _holds("if", argument, current))
+            taken = bool(top[1]) and not top[2] and (keyword == "else" or condition_holds("if", argument, current))
             top[2], top[3] = top[2] or taken, taken
         elif keyword == "endif" and open_groups:
             opened = open_groups.pop()
@@ -205,9 +205,16 @@ def _define(found: Preprocessed, argument: str, current: dict[str, str]) -> None
         found.functions.add(name)
 
 
-def _holds(keyword: str, argument: str, macros: Mapping[str, str]) -> bool:
+def condition_holds(keyword: str, argument: str, macros: Mapping[str, str]) -> bool:
+    """Evaluate the condition of an `if`, `ifdef` or `ifndef` line; one that cannot be read is false.
+
+    Args:
+        keyword: `if`, `ifdef` or `ifndef`.
+        argument: What follows it.
+        macros: Known object-like macros and their bodies; others count as undefined.
+    """
     if keyword != "if":
-        name = argument.split()[0] if argument else ""
+        name = argument.split()[0] if argument.strip() else ""
         return (name in macros) == (keyword == "ifdef")
     known = _DEFINED.sub(lambda m: " 1 " if (m[1] or m[2]) in macros else " 0 ", argument)
     return bool(evaluate(known, macros, unknown=0))

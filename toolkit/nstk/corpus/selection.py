@@ -96,9 +96,10 @@ class Publish(Step):
         selected = read_shard(shard_path(self.folder / "selected", rank))
         seen = {(row["origin"], row["place"]): row["behaviour_seen"] for row in selected}
         for split in SPLITS:
+            folders = _FOLDERS if split == "train" else _FOLDERS[:1]  # only real functions are held out
             rows = (
                 {**row, "behaviour_seen": seen[origin, place]}
-                for origin in _FOLDERS
+                for origin in folders
                 for place, row in enumerate(read_shard(shard_path(self.folder / origin, rank)))
                 if row["split"] == split and (origin, place) in seen
             )

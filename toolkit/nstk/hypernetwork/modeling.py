@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, BertConfig, BertModel, PreTraine
 from transformers import initialization as init
 from transformers.utils.generic import ModelOutput
 
+from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
 from nstk.hypernetwork.configuration import CompNetConfig
 from nstk.topology import Topology
 
@@ -50,7 +51,9 @@ class CompNet(PreTrainedModel):
         self.topologies = covering_topologies(config)
         hidden, width = config.hidden_size, config.trunk_width
         if config.use_text:
-            self.encoder = BertModel(encoder_config(config), add_pooling_layer=False)
+            self.encoder = BertModel._from_config(
+                encoder_config(config), attn_implementation="eager", add_pooling_layer=False
+            )
             if config.use_values:
                 self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
             if config.use_domain:
@@ -60,7 +63,7 @@ class CompNet(PreTrainedModel):
                 read = hidden + (config.inputs * _DOMAIN_FEATURES if config.use_domain else 0)
                 self.outlook = _two_layers(read, width, config.probes + 2)
                 self.text_entry = _Silent(hidden, width)
-            self.probe_entry = nn.Linear(2 * config.probes + config.inputs, width)
+            self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
             self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
             self.norm = nn.LayerNorm(width)
         read = width if config.trunk_blocks else hidden
@@ -99,6 +102,7 @@ class CompNet(PreTrainedModel):
         probe_mask: Tensor | None = None,
         points: Tensor | None = None,
         fit_at: Tensor | None = None,
+        rows: tuple[Tensor, ...] | None = None,
         writes: bool = True,
     ) -> CompNetOutput:
         """Compile a batch of programs.
@@ -114,6 +118,7 @@ class CompNet(PreTrainedModel):
             probe_mask: 1 for probes that are given `(B, 256)`; None: all.
             points: The fixed, normalized inputs of the probes `(256, 9)`, to which output layers are fitted.
             fit_at: Numbers of the probes to fit to `(n,)`; None: all.
+            rows: For every head, numbers of the programs it writes for `(B_h,)`; None: all.
             writes: False to read only and leave out the parameters.
         """
         config = self.config
@@ -125,27 +130,31 @@ class CompNet(PreTrainedModel):
             encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden)
             if config.trunk_blocks:
                 read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
-                outlook = self.outlook(read)
+                with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
+                    outlook = self.outlook(read.float())
                 predicted = outlook[:, : config.probes]
                 location = outlook[:, config.probes :] if config.predicts_scale else None
         if not writes:
             return CompNetOutput(probes=predicted, location=location)
-        given = None
+        given = frame = None
         if config.trunk_blocks:
             assumed, given = self._assume(predicted, probes, probe_mask)
-            state = self._fuse(encoded, assumed, given, present)
+            state, frame = self._fuse(encoded, assumed, given, present)
         else:
             assert encoded is not None, "no text is given"
             state = encoded
         written = []
-        for head, topology in zip(self.heads, self.topologies, strict=True):
-            parameters = head(state)
+        for index, (head, topology) in enumerate(zip(self.heads, self.topologies, strict=True)):
+            mine = slice(None) if rows is None else rows[index]
+            parameters = head(state[mine])
+            if frame is not None:
+                parameters = restore(topology, parameters, frame.of(mine))
             if present is not None:
-                parameters = prune_absent(topology, parameters, present)
+                parameters = prune_absent(topology, parameters, present[mine])
             if given is not None and points is not None and config.fits_output:
-                weight = given if predicted is None else given + _TRUST * (1 - given)
+                weight = given[mine] if predicted is None else given[mine] + _TRUST * (1 - given[mine])
                 at = slice(None) if fit_at is None else fit_at
-                parameters = fit_output(topology, parameters, points[at], assumed[:, at], weight[:, at])
+                parameters = fit_output(topology, parameters, points[at], assumed[mine][:, at], weight[:, at])
             written.append(parameters)
         return CompNetOutput(parameters=tuple(written), probes=predicted, location=location)
 
@@ -173,8 +182,21 @@ class CompNet(PreTrainedModel):
             place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
             of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
             embedded = embedded + of_token * is_argument[..., None]
-        states: Tensor = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask).last_hidden_state
-        return states[:, 0]
+        states: Tensor = self.encoder.embeddings(inputs_embeds=embedded)
+        hidden = torch.where(attention_mask[:, None, None] > 0, 0.0, -1e4)  # added to the logits, (B, 1, 1, T)
+        *layers, last = self.encoder.encoder.layer
+        for layer in layers:
+            states = layer(states, hidden)
+        # Of the last layer only what stands at [CLS] is read: two thirds of its work can be left out.
+        own, attention = states[:, :1], last.attention.self
+        query, key, value = (
+            read(source).unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
+            for read, source in ((attention.query, own), (attention.key, states), (attention.value, states))
+        )
+        weight = attention.dropout((query @ key.mT * attention.scaling + hidden).softmax(-1))  # (B, heads, 1, T)
+        read_there = (weight @ value).transpose(1, 2).flatten(2)
+        whole: Tensor = last.feed_forward_chunk(last.attention.output(read_there, own))
+        return whole[:, 0]
 
     def _assume(
         self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
@@ -186,16 +208,20 @@ class CompNet(PreTrainedModel):
         given = torch.ones_like(probes) if probe_mask is None else probe_mask
         return torch.where(given > 0, probes, 0.0 if predicted is None else predicted.to(probes.dtype)), given
 
-    def _fuse(self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None) -> Tensor:
-        """Return what the heads read `(B, width)`."""
+    def _fuse(
+        self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None
+    ) -> tuple[Tensor, Frame]:
+        """Return what the heads read `(B, width)`, and the frames they write in."""
         there = assumed.new_ones(len(assumed), self.config.inputs) if present is None else present
+        moments, frame = find_frame(assumed, there)
         # Probes are standardized, but a spike can be many deviations high.
-        state = self.probe_entry(torch.cat([symlog(assumed), given, there], 1))
+        raw = symlog(assumed) * frame.flip
+        state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
         if encoded is not None:
             state = state + self.text_entry(encoded)
         for block in self.blocks:
             state = block(state)
-        return self.norm(state)  # type: ignore[no-any-return]
+        return self.norm(state), frame
 
 
 class _Head(nn.Linear):
@@ -235,7 +261,9 @@ def encoder_config(config: CompNetConfig) -> BertConfig:
     shared = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
     further = ("max_position_embeddings", "hidden_dropout_prob", "pad_token_id")
     values: dict[str, Any] = {key: getattr(config, key) for key in (*shared, *further)}
-    return BertConfig(**values, attention_probs_dropout_prob=config.hidden_dropout_prob)
+    # Fused attention is slow on CPUs: its backward pass alone took a third of a step.
+    values |= {"attention_probs_dropout_prob": config.hidden_dropout_prob, "attn_implementation": "eager"}
+    return BertConfig(**values)
 
 
 def prune_absent(topology: Topology, parameters: Tensor, present: Tensor) -> Tensor:

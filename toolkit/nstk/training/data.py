@@ -4,6 +4,7 @@ Batches depend on seed and step alone, so that a resumed run sees what an uninte
 several processes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,7 @@ class TrainingData:
         config: Of the model: how many probes it reads, whether it knows other domains than [-1, 1].
         tokenizer: The model's.
         device: Where tensors are kept.
+        origins: Of the training rows: `ORIGINS` or some of them.
 
     Attributes:
         points: `(N, 9)`; the first are the probes'.
@@ -68,7 +70,14 @@ class TrainingData:
         validation: Rows of held-out packages' real functions `(n,)`.
     """
 
-    def __init__(self, pack: Pack, config: CompNetConfig, tokenizer: ProgramTokenizer, device: torch.device) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        config: CompNetConfig,
+        tokenizer: ProgramTokenizer,
+        device: torch.device,
+        origins: Sequence[str] = ORIGINS,
+    ) -> None:
         probes = config.probes
         y = pack.outputs.astype(np.float32)  # (R, N)
         mean, scale = y[:, :probes].mean(1, dtype=np.float64), y[:, :probes].std(1, dtype=np.float64)
@@ -80,7 +89,7 @@ class TrainingData:
         if pack.inputs.size and usable.any():
             usable &= pack.inputs[pack.program] <= config.inputs
         split, origin = pack.split[pack.program], pack.origin[pack.program]
-        training = usable & (split == SPLITS.index("train"))
+        training = usable & (split == SPLITS.index("train")) & np.isin(origin, [ORIGINS.index(o) for o in origins])
         if not training.any():
             raise UsageError("the pack has no row to train on", "nstk corpus pack makes one")
         self.device, self.probes = device, probes

@@ -38,7 +38,7 @@ Progress = Callable[[float, str], None]
 _WARM_UP, _LOWEST = 0.03, 0.02  # of a stage; of its learning rate
 _AVERAGE = 0.999
 _CLIP = 1.0
-_LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 500, 2048
+_LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 1000, 2048
 _PAD_TO = 64
 _ROWS_OF_TEXT = {"cpu": 32, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
 
@@ -88,7 +88,7 @@ class _Run:
         torch.manual_seed(options.seed)
         self.model, self.tokenizer = _new_model(contents.texts, options)
         nn.Module.to(self.model, self.device).train()
-        self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device)
+        self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device, options.origins)
         self.stages = plan_stages(self.model.config)
         self.bfloat16 = options.precision == "bfloat16"
         if options.precision == "auto":
@@ -182,7 +182,8 @@ class _Run:
             rows = self.data.by_length(rows)
         # Programs made of others have no text.
         made = (self.data.draw(size, generator), draw_changes(size, generator)) if stage.name == "trunk" else None
-        draws = draw(size, len(self.data.points), self.data.probes, stage, generator)
+        heads = len(self.model.topologies)
+        draws = draw(size, len(self.data.points), self.data.probes, heads, stage, generator)
         self.optimizer.param_groups[0]["lr"] = options.rate * stage.rate * _schedule(place)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)

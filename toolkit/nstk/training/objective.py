@@ -16,8 +16,8 @@ from nstk.mlp import forward
 from nstk.topology import Topology
 from nstk.training.data import Batch
 
-_FLOOR = 1e-4  # errors far below it are fine-tuning's business
-_TEXT_FLOOR = 1e-2
+_FLOOR = 1e-6  # errors far below it are fine-tuning's business
+_TEXT_FLOOR = 1e-3
 _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; points compared at: probes, and others
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
@@ -52,7 +52,7 @@ def plan_stages(config: CompNetConfig) -> tuple[Stage, ...]:
         return (Stage("trunk", 1.0, 1.0),)
     if not config.use_probes:
         return (Stage("text", 0.5, 1.0), Stage("joint", 0.5, 0.5))
-    return (Stage("trunk", 0.45, 1.0), Stage("text", 0.3, 1.0), Stage("joint", 0.25, 0.5))
+    return (Stage("trunk", 0.5, 1.0), Stage("text", 0.3, 1.0), Stage("joint", 0.2, 0.5))
 
 
 @dataclass(frozen=True)
@@ -62,24 +62,28 @@ class Draws:
     Attributes:
         given: 1 for probes that are shown `(B, 256)`.
         alone: Rows whose text alone is shown `(B,)`.
+        head: Number of the one head each row teaches `(B,)`: surrogates cost more than the network that writes them.
         fit_at: Numbers of the probes that output layers are fitted to, the same for all rows: all would take longer.
         at: Numbers of the points compared at, some of those and some that no probe shows, the same for all rows.
     """
 
     given: Tensor
     alone: Tensor
+    head: Tensor
     fit_at: Tensor
     at: Tensor
 
     def of(self, part: slice) -> "Draws":
         """Return the draws of some rows."""
-        return Draws(self.given[part], self.alone[part], self.fit_at, self.at)
+        return Draws(self.given[part], self.alone[part], self.head[part], self.fit_at, self.at)
 
 
-def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Generator) -> Draws:
+def draw(size: int, points: int, probes: int, heads: int, stage: Stage, generator: torch.Generator) -> Draws:
     """Draw for a batch of `size` rows with outputs at `points` points, the first `probes` of them probes."""
     device = generator.device
-    kind, kept = (torch.rand(size, 1, generator=generator, device=device) for _ in range(2))
+    kind, kept, turn = (torch.rand(size, 1, generator=generator, device=device) for _ in range(3))
+    # Half of the rows teach the first head, the smallest surrogates: those need it most.
+    head = (1 + (2 * turn[:, 0] - 1) * (heads - 1)).floor().clamp(0, heads - 1).long()
     some = torch.rand(size, probes, generator=generator, device=device) < kept
     shown = torch.randperm(probes, generator=generator, device=device)[:_FITTED]
     hidden = probes + torch.randperm(max(points - probes, 0), generator=generator, device=device)[:_HIDDEN]
@@ -88,7 +92,7 @@ def draw(size: int, points: int, probes: int, stage: Stage, generator: torch.Gen
     else:
         alone, partly = kind < 0, kind < _SOME_PROBES - _TEXT_ONLY
     given = (some | ~partly) & ~alone
-    return Draws(given.float(), alone[:, 0], shown, torch.cat([shown[:_SHOWN], hidden]))
+    return Draws(given.float(), alone[:, 0], head, shown, torch.cat([shown[:_SHOWN], hidden]))
 
 
 def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool) -> Tensor:
@@ -105,6 +109,7 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
     config = model.config
     y = batch.y
     probes = y[:, : config.probes]
+    rows = tuple((draws.head == index).nonzero()[:, 0] for index in range(len(model.topologies)))
     shows_probes = stage.name in ("trunk", "joint") and config.use_probes
     with torch.autocast(y.device.type, torch.bfloat16, enabled=autocast):
         out: CompNetOutput = model(
@@ -118,6 +123,7 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
             draws.given if shows_probes else None,
             points[: config.probes],
             draws.fit_at,
+            rows,
             writes=stage.name != "text",
         )
     loss = y.new_zeros(len(y))
@@ -130,11 +136,11 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
     if stage.name == "paper":
         target = target * batch.scale[:, None] + batch.mean[:, None]
         return candidate_errors(model.topologies[0], out.parameters[0], x, target)[:, 0]
-    for topology, parameters in zip(model.topologies, out.parameters, strict=True):
-        errors = (candidate_errors(topology, parameters, x, target) + _FLOOR).log()  # (B, K)
+    for topology, parameters, mine in zip(model.topologies, out.parameters, rows, strict=True):
+        errors = (candidate_errors(topology, parameters, x, target[mine]) + _FLOOR).log()  # (B_h, K)
         # With probes the best candidate can be told, without them the first has to do.
-        best = torch.where(draws.alone, errors[:, 0], errors.min(1).values)
-        loss = loss + (best + _MEAN_WEIGHT * errors.mean(1)) / len(out.parameters)
+        best = torch.where(draws.alone[mine], errors[:, 0], errors.min(1).values)
+        loss = loss.index_add(0, mine, best + _MEAN_WEIGHT * errors.mean(1))
     return loss
 
 
@@ -150,7 +156,7 @@ def candidate_errors(topology: Topology, parameters: Tensor, x: Tensor, y: Tenso
     Returns:
         `(B, K)`.
     """
-    got = forward(topology, parameters.float().flatten(0, 1), x)[..., 0].view(*parameters.shape[:2], -1)  # (B, K, N)
+    got = forward(topology, parameters.float().flatten(0, 1), x)[..., 0].view(*parameters.shape[:2], len(x))
     return (got - y[:, None]).square().mean(-1)
 
 
@@ -160,8 +166,14 @@ def locate(batch: Batch) -> Tensor:
 
 
 def _outlook_loss(out: CompNetOutput, batch: Batch, probes: Tensor) -> Tensor:
+    """Return how far the text's idea of the probes is off: their shape, their place, and both together."""
     assert out.probes is not None
-    loss = ((out.probes.float() - probes).square().mean(1) + _TEXT_FLOOR).log()
+    loss = ((out.probes - probes).square().mean(1) + _TEXT_FLOOR).log()
     if out.location is None:
         return loss
-    return loss + 0.2 * functional.smooth_l1_loss(out.location.float(), locate(batch), reduction="none").sum(1)
+    true = locate(batch)
+    apart = functional.smooth_l1_loss(out.location, true, reduction="none").sum(1)
+    scale = (out.location[:, 1] - true[:, 1]).clamp(-8, 8).exp()  # relative to the true one
+    mean = out.location[:, 0].clamp(-20, 20).sinh() * scale - true[:, 0].sinh()
+    whole = (out.probes * scale[:, None] + mean[:, None] - probes).square().mean(1)
+    return loss + 0.2 * apart + 0.5 * (whole + _TEXT_FLOOR).log()

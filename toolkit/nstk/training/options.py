@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nstk.corpus.candidate import ORIGINS
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import PRESETS
 
@@ -28,6 +29,7 @@ class TrainOptions:
         compiled: Use `torch.compile`.
         encoder: Folder of a pretrained text encoder.
         checkpoint_seconds: Time between checkpoints.
+        origins: Of the programs to train on, see `corpus.candidate.ORIGINS`.
         changes: Fields of the model's configuration, over the preset's.
     """
 
@@ -43,6 +45,7 @@ class TrainOptions:
     compiled: bool = False
     encoder: Path | None = None
     checkpoint_seconds: float = 120.0
+    origins: tuple[str, ...] = ORIGINS
     changes: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -52,6 +55,8 @@ class TrainOptions:
             raise UsageError("how long to train is not clear", "give --steps or --minutes")
         if not (self.steps or self.minutes or 0) > 0:
             raise UsageError("a run has at least one step", "give --steps or --minutes")
+        if not self.origins or not set(self.origins) <= set(ORIGINS):
+            raise UsageError(f"unknown origin in '{', '.join(self.origins)}'", f"choose of {', '.join(ORIGINS)}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"unknown device '{self.device}'", "choose auto, cpu or cuda")
         if self.precision not in ("auto", "bfloat16", "float32"):

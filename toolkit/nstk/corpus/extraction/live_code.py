@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from nstk.constant_expression import evaluate
+from nstk.preprocessor import condition_holds
 
 # Strings are matched so that what looks like a comment inside them is none.
 _NOISE = re.compile(
@@ -11,7 +11,6 @@ _NOISE = re.compile(
 )
 _DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*([a-z_]*)((?:\\\n|[^\n])*)\n?", re.MULTILINE | re.ASCII)
 _DEFINE = re.compile(r"\s*([A-Za-z_]\w*)(\([^)]*\))?(.*)", re.DOTALL | re.ASCII)
-_DEFINED = re.compile(r"\bdefined\s*(?:\(\s*(\w+)\s*\)|(\w+))", re.ASCII)
 _INCLUDE = re.compile(r'\s*"(?:[^"\n]*/)?([^"/\n]+)"', re.ASCII)
 _LONGEST_BODY = 3000
 #: What a C99 compiler for a little-endian machine with IEEE numbers says of itself, in words of old and new headers.
@@ -112,12 +111,12 @@ class _Reader:
 
     def obey(self, keyword: str, argument: str) -> None:
         if keyword in ("if", "ifdef", "ifndef"):
-            taken = self._holds(keyword, argument)
+            taken = condition_holds(keyword, argument, self._known)
             self._open.append((self._state, taken))
             self._enter(taken, argument)
         elif keyword in ("elif", "else") and self._open:
             outside, before = self._open[-1]
-            taken = not before and (keyword == "else" or self._holds("if", argument))
+            taken = not before and (keyword == "else" or condition_holds("if", argument, self._known))
             self._state = outside
             self._open[-1] = (outside, before or taken)
             self._enter(taken, argument)
@@ -139,13 +138,6 @@ class _Reader:
             self._state, self._joins = _ALTERNATIVE, False
         else:
             self._state = _DEAD
-
-    def _holds(self, keyword: str, argument: str) -> bool:
-        if keyword != "if":
-            name = argument.split()[0] if argument.strip() else ""
-            return (name in self._known) == (keyword == "ifdef")
-        known = _DEFINED.sub(lambda m: " 1 " if (m[1] or m[2]) in self._known else " 0 ", argument)
-        return bool(evaluate(known, self._known, unknown=0))
 
     def _define(self, argument: str) -> None:
         match = _DEFINE.match(argument)

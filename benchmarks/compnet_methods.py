@@ -1,0 +1,98 @@
+"""Where fits start from: random parameters, the paper's baselines, or what the hypernetwork writes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from compnet_fits import HIDDEN, Task, take_best
+from compnet_functions import Sample
+from torch import Tensor
+
+from nstk.compilation import hypernetwork_digest, random_parameters
+from nstk.corpus.inputs import PROBES
+from nstk.hypernetwork.checkpoint import load_checkpoint
+from nstk.hypernetwork.initialization import BASELINES, load_initialization
+from nstk.hypernetwork.probing import Probes
+from nstk.hypernetwork.proposal import Compiled, adopt, compile_with
+from nstk.mlp import forward
+
+
+class Methods:
+    """What can propose starts here.
+
+    Args:
+        checkpoint: Folder of a hypernetwork.
+        baselines: Folder with the folders `pretrained` and `maml`; those that are not there are left out.
+
+    Attributes:
+        names: `random`, the baselines, `compnet-text` (where the network reads text) and `compnet`.
+    """
+
+    def __init__(self, checkpoint: Path, baselines: Path) -> None:
+        self._model, self._tokenizer = load_checkpoint(checkpoint)
+        folders = {name: baselines / name for name in BASELINES if (baselines / name).is_dir()}
+        self._initializations = {name: load_initialization(folder) for name, folder in folders.items()}
+        self._digests = {name: hypernetwork_digest(str(folder)) for name, folder in folders.items()}
+        reads = ("compnet-text", "compnet") if self._model.config.use_text else ("compnet",)
+        self._digests |= dict.fromkeys(reads, hypernetwork_digest(str(checkpoint)))
+        self.names = ("random", *folders, *reads)
+
+    def digest(self, name: str) -> str:
+        """Return a hash of the weights behind a method; empty for `random`."""
+        return self._digests.get(name, "")
+
+    def starts(self, name: str, task: Task, samples: Sequence[Sample], draws: int = 3, shown: int = PROBES) -> Tensor:
+        """Return what a method starts the B functions of a task from.
+
+        Args:
+            name: One of `names`.
+            task: Of the samples.
+            samples: What is compiled.
+            draws: Number of random starts.
+            shown: `compnet` is given the first so many probes.
+
+        Returns:
+            `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's choice: the candidate that is
+            best on the probes, without any the first.
+        """
+        if name == "random":
+            count = len(task.y) * draws
+            return torch.tensor(random_parameters(task.topology, count, 0)).view(len(task.y), draws, -1)
+        if name in self._initializations:
+            return _place(task, [adopt(self._initializations[name], sample.program) for sample in samples])
+        proposals = self._compile(samples, 0 if name == "compnet-text" else shown)
+        candidates = _place(task, proposals)
+        return candidates[:, :1] if name == "compnet-text" else _choose(task, candidates, proposals)
+
+    def candidates(self, task: Task, samples: Sequence[Sample]) -> Tensor:
+        """Return all that the hypernetwork writes `(B, K, P)`, given text and probes."""
+        return _place(task, self._compile(samples, PROBES))
+
+    def _compile(self, samples: Sequence[Sample], shown: int) -> list[Compiled]:
+        given = np.arange(PROBES) < shown
+        found = []
+        for sample in samples:
+            probes = Probes(sample.probes.x, sample.probes.y, given) if shown else None
+            found.append(compile_with(self._model, self._tokenizer, sample.program, probes))
+        return found
+
+
+def _place(task: Task, proposals: Sequence[Compiled]) -> Tensor:
+    """Return the candidates `(B, K, P)` of every output of every program, in the task's standardization."""
+    starts, done = [], 0
+    for proposal in proposals:
+        outputs = len(proposal.candidates[HIDDEN])
+        own = slice(done, done := done + outputs)
+        placed = proposal.starts(task.topology, task.mean[own], task.scale[own])  # (K * O, P), candidate by candidate
+        starts.append(placed.reshape(-1, outputs, placed.shape[-1]).swapaxes(0, 1))
+    return torch.tensor(np.concatenate(starts))
+
+
+def _choose(task: Task, candidates: Tensor, proposals: Sequence[Compiled]) -> Tensor:
+    """Return the candidate `(B, 1, P)` of each function that is best on the probes it was compiled from."""
+    x = torch.tensor(proposals[0].x)  # (N, I)
+    y = torch.tensor(np.concatenate([proposal.y.T for proposal in proposals]))  # (B, N)
+    target = (y - torch.tensor(task.mean)[:, None]) / torch.tensor(task.scale)[:, None]
+    got = forward(task.topology, candidates.flatten(0, 1), x)[..., 0].view(*candidates.shape[:2], -1)
+    return take_best(candidates, (got - target[:, None]).square().mean(-1))
