@@ -64,15 +64,16 @@ def _timing(line: NDArray[np.uint8]) -> tuple[int, int]:
     return int(line[:4].view("<u4")[0]), int(line[4:].view("<u2")[0])
 
 
-def _simulate(image: Path, target: Target) -> list[str]:
+def _simulate(path: Path, target: Target) -> list[str]:
     """Return the lines of hexadecimal digits that an image prints until it sleeps."""
     if shutil.which("simavr") is None:
         raise ToolError("simavr is not installed", install_hint(target))
-    command = ["simavr", "-m", target.model, "-f", "16000000", str(image)]
+    command = ["simavr", "-m", target.model, "-f", "16000000", str(path)]
     hint = "does the program use an array beyond its end, recurse, or need more memory than the part has?"
+    quiet, errors = subprocess.DEVNULL, subprocess.PIPE  # what the part prints comes with the messages
     try:
         done = subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=_LIMIT_SECONDS, check=False
+            command, stdout=quiet, stderr=errors, text=True, errors="replace", timeout=_LIMIT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise MisbehaviorError(f"simulated {target.name}: it does not end", hint) from None

@@ -1,6 +1,8 @@
 """Runs images of Arm and RISC-V targets in unicorn, and counts what they execute."""
 
+import importlib
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -61,21 +63,22 @@ def run_image(image: Image, rows: NDArray[np.uint8], target: Target) -> Run:
     return Run(results, counts, cycles, core.stack_bytes())
 
 
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ToolError(f"{name.partition('.')[0]} is not installed", "pip install 'nstk[mcu]'") from None
+
+
 class _Core:
     """An emulated core with an image in its memory."""
 
     def __init__(self, image: Image, target: Target) -> None:
-        try:
-            import unicorn
-            import unicorn.arm_const as arm
-            import unicorn.riscv_const as riscv
-            from elftools.elf.elffile import ELFFile
-        except ImportError as error:
-            raise ToolError(f"{error.name} is not installed", "pip install 'nstk[mcu]'") from None
+        unicorn, arm, riscv = (_module(name) for name in ("unicorn", "unicorn.arm_const", "unicorn.riscv_const"))
         self._target, self._error = target, unicorn.UcError
         self._table = TABLES[target.table]
         if target.family == "arm":
-            self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
             self._uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_{target.model}"))
             self._registers = (arm.UC_ARM_REG_SP, arm.UC_ARM_REG_R0, arm.UC_ARM_REG_LR)
         else:
@@ -83,12 +86,11 @@ class _Core:
             self._registers = (riscv.UC_RISCV_REG_SP, riscv.UC_RISCV_REG_A0, riscv.UC_RISCV_REG_RA)
         for start in (FLASH, RAM):
             self._uc.mem_map(start, MEMORY_BYTES)
-        with image.path.open("rb") as file:
-            elf = ELFFile(file)
-            for segment in elf.iter_segments():
-                if segment["p_type"] == "PT_LOAD":
-                    self._uc.mem_write(segment["p_vaddr"], segment.data())
-            self._entry = elf["e_entry"] | (target.family == "arm")  # the lowest bit of an address means Thumb
+        elf = _module("elftools.elf.elffile").ELFFile(BytesIO(image.path.read_bytes()))
+        for segment in elf.iter_segments():
+            if segment["p_type"] == "PT_LOAD":
+                self._uc.mem_write(segment["p_vaddr"], segment.data())
+        self._entry = elf["e_entry"] | (target.family == "arm")  # the lowest bit of an address means Thumb
         if target.family == "arm" and target.fpu:
             self._uc.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
         elif target.fpu:

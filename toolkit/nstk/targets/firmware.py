@@ -24,7 +24,7 @@ FLASH, RAM, MEMORY_BYTES = 0x10000, 0x20000000, 1 << 20
 
 _FIELDS = ".nstk_fields"
 _WRITABLE, _ALLOCATED = 1, 2  # flags of an ELF section
-_LINK = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,nstk_call", "-Wl,-T,image.ld")
+_LINK = ("-nostartfiles", "-Wl,--gc-sections", "-Wl,--strip-debug", "-Wl,-e,nstk_call", "-Wl,-T,image.ld")
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def read_layout(path: Path, program: Program) -> Layout:
     """
     table = next(section.data() for section in _sections(path) if section.name == _FIELDS)
     pairs = np.frombuffer(table, "<u2").reshape(-1, 2).tolist()
-    types = [column.ctype for column in (*program.inputs, *program.outputs)]
+    types = [*(i.ctype for i in program.inputs), *(o.ctype for o in program.outputs)]
     scalars = [Scalar(ctype, *pair) for ctype, pair in zip(types, pairs[:-1], strict=True)]
     count = len(program.inputs)
     return Layout(tuple(scalars[:count]), tuple(scalars[count:]), pairs[-1][0])

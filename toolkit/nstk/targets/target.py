@@ -18,7 +18,7 @@ class Target:
         zig_flags: The same for zig; empty where zig cannot build for it.
         model: Name of the emulator's model of the core.
         table: Name of its table in `timing_tables`; empty where the simulator counts cycles itself.
-        fpu: Floating types with instructions of their own: ``, `single` or `double`.
+        fpu: Whether it has an FPU, of single precision (unicorn has no Cortex-M7 with another).
         exact: Whether float arithmetic is IEEE 754's, so that results must equal the host's bit for bit.
     """
 
@@ -30,7 +30,7 @@ class Target:
     zig_flags: tuple[str, ...]
     model: str
     table: str
-    fpu: str = ""
+    fpu: bool = False
     exact: bool = True
 
     @property
@@ -39,27 +39,29 @@ class Target:
         return "instructions" if self.table else "cycles"
 
 
-def _cortex(name: str, cpu: str, model: str, table: str, fpu: str = "", unit: str = "", features: str = "") -> Target:
-    """Return an Arm target; `unit` is gcc's name of the FPU, `features` are zig's."""
-    abi = ("-mfloat-abi=hard", f"-mfpu={unit}") if fpu else ("-mfloat-abi=soft",)
-    precision = f", {fpu}-precision FPU" if fpu else ", no FPU"
+_FPU = {False: ", no FPU", True: ", single-precision FPU"}
+
+
+def _cortex(name: str, cpu: str, model: str, table: str, fpu: str = "", features: str = "") -> Target:
+    """Return an Arm target; `fpu` is gcc's name of the FPU, `features` are zig's."""
+    abi = ("-mfloat-abi=hard", f"-mfpu={fpu}") if fpu else ("-mfloat-abi=soft",)
     return Target(
         name,
-        cpu.replace("cortex-m", "Arm Cortex-M").replace("plus", "+") + precision,
+        cpu.replace("cortex-m", "Arm Cortex-M").replace("plus", "+") + _FPU[bool(fpu)],
         "arm",
         "arm-none-eabi-gcc",
         (f"-mcpu={cpu}", "-mthumb", *abi),
         ("-target", f"thumb-freestanding-eabi{'hf' if fpu else ''}", f"-mcpu={cpu.replace('-', '_')}{features}"),
         model,
         table,
-        fpu,
+        bool(fpu),
     )
 
 
-def _riscv(name: str, isa: str, abi: str, cpu: str, fpu: str = "") -> Target:
+def _riscv(isa: str, abi: str, cpu: str, fpu: bool) -> Target:
     return Target(
-        name,
-        f"{isa.upper()}, {fpu + '-precision' if fpu else 'no'} FPU",
+        isa,
+        f"RISC-V {isa.upper()}{_FPU[fpu]}",
         "riscv",
         "riscv64-unknown-elf-gcc",
         (f"-march={isa}", f"-mabi={abi}", "-mcmodel=medany"),
@@ -76,11 +78,11 @@ TARGETS = {
     for target in (
         _cortex("cortex-m0plus", "cortex-m0plus", "CORTEX_M0", "cortex-m0plus"),
         _cortex("cortex-m3", "cortex-m3", "CORTEX_M3", "cortex-m3"),
-        _cortex("cortex-m4f", "cortex-m4", "CORTEX_M4", "cortex-m4", "single", "fpv4-sp-d16", "+vfp4d16sp"),
-        _cortex("cortex-m7", "cortex-m7", "CORTEX_M7", "cortex-m4", "double", "fpv5-d16", "+fp_armv8d16"),
-        _cortex("cortex-m33", "cortex-m33", "CORTEX_M33", "cortex-m4", "single", "fpv5-sp-d16", "+fp_armv8d16sp"),
-        _riscv("rv32imc", "rv32imc", "ilp32", "generic_rv32+m+c"),
-        _riscv("rv32imfc", "rv32imfc", "ilp32f", "generic_rv32+m+f+c", "single"),
+        _cortex("cortex-m4f", "cortex-m4", "CORTEX_M4", "cortex-m4", "fpv4-sp-d16", "+vfp4d16sp"),
+        _cortex("cortex-m7", "cortex-m7", "CORTEX_M7", "cortex-m4", "fpv5-sp-d16", "+fp_armv8d16sp"),
+        _cortex("cortex-m33", "cortex-m33", "CORTEX_M33", "cortex-m4", "fpv5-sp-d16", "+fp_armv8d16sp"),
+        _riscv("rv32imc", "ilp32", "generic_rv32+m+c", False),
+        _riscv("rv32imfc", "ilp32f", "generic_rv32+m+f+c", True),
         Target(
             "atmega328p",
             "AVR ATmega328P, no FPU",

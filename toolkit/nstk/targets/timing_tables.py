@@ -50,7 +50,7 @@ _M4 = TimingTable(
     "Cortex-M4 Technical Reference Manual (ARM DDI 0439B), tables 3-1 and 7-1",
     {
         **{"load": 2, "store": 2, "divide": 7, "table": 2},
-        **{"float_multiply_add": 3, "float_divide": 14, "float_root": 14, "double_divide": 28, "double_root": 28},
+        **{"float_multiply_add": 3, "float_divide": 14, "float_root": 14},
     },
     {"multiple": 1},
     _FLOW,
@@ -62,7 +62,7 @@ _CV32E40P = TimingTable(
     {"jump": 1, "branch": 2},
 )
 #: Tables by the name targets use. Arm publishes none for Cortex-M7 (it issues two instructions at once and is faster)
-#: and Cortex-M33: the one of Cortex-M4 stands in, with 28 cycles for double division.
+#: and Cortex-M33: the one of Cortex-M4 stands in.
 TABLES = {"cortex-m0plus": _M0PLUS, "cortex-m3": _M3, "cortex-m4": _M4, "cv32e40p": _CV32E40P}
 
 # Patterns (mask, value, kind), the first match counts. From the Armv7-M and Armv8-M Architecture Reference Manuals.
@@ -108,9 +108,7 @@ _THUMB32 = (
     (0xFF000E10, 0xFE000A00, "other"),  # VSEL, VMAXNM, VRINT
     (0xFF000E10, 0xEE000A10, "other"),  # VMOV, VMRS, VMSR of one core register
     (0xFFB00F50, 0xEE800A00, "float_divide"),
-    (0xFFB00F50, 0xEE800B00, "double_divide"),
     (0xFFBF0FD0, 0xEEB10AC0, "float_root"),
-    (0xFFBF0FD0, 0xEEB10BC0, "double_root"),
     (0xFFA00E00, 0xEE000A00, "float_multiply_add"),  # VMLA, VMLS, VNMLA, VNMLS
     (0xFFB00E00, 0xEEA00A00, "float_multiply_add"),  # VFMA, VFMS
     (0xFFB00E00, 0xEE900A00, "float_multiply_add"),  # VFNMA, VFNMS

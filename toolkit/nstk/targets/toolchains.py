@@ -34,6 +34,7 @@ _PACKAGES = {
     "riscv": "apt install gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
     "avr": "apt install gcc-avr avr-libc simavr",
 }
+_LIBM_FLAGS = ("-ffreestanding", "-D_XOPEN_SOURCE=700", "-O2")
 _PROBE = "#include <math.h>\nfloat nstk_call(float x);\nfloat nstk_call(float x) { return acosf(expf(x)); }\n"
 
 
@@ -103,7 +104,8 @@ def _find(target: Target, path: str, cache: str) -> tuple[Toolchain, ...]:
     if target.zig_flags and importlib.util.find_spec("ziglang") is not None:
         zig = (sys.executable, "-m", "ziglang")
         version = _version((*zig, "cc"))
-        command = (*zig, "cc", *target.zig_flags, "-fno-unwind-tables", *_zig_headers(target))
+        # Hosted: or a call of sqrtf stays a call where the core has the instruction.
+        command = (*zig, "cc", *target.zig_flags, "-fhosted", "-fno-unwind-tables", *_zig_headers(target))
         found.append(Toolchain("zig", command, version, "zig's libm", ()))
     return tuple(found)
 
