@@ -172,11 +172,9 @@ def link(
         ToolError: The compiler or the linker fails.
     """
     files = dict(files or {})
-    libraries = list(toolchain.libraries)
-    if toolchain.name == "zig" and "math.h" in source_text:
-        libraries.append(str(_zig_libm(toolchain)))
     options = [*FLAGS, *flags, *(f"-I{folder.resolve()}" for folder in includes), *cflags, *link_flags]
-    key = json.dumps([source_text, visible, options, files, libraries, toolchain.command, toolchain.version])
+    libm = _libm_source() if toolchain.name == "zig" else ""
+    key = json.dumps([source_text, visible, options, files, libm, toolchain.command, toolchain.version])
     folder = cache_folder() / "targets"
     folder.mkdir(exist_ok=True)
     built = folder / f"{hashlib.sha256(key.encode()).hexdigest()}.elf"
@@ -186,8 +184,10 @@ def link(
         scratch = Path(name)
         for file, text in {**files, "program.c": source_text}.items():
             (scratch / file).write_text(text)
-        command = [*toolchain.command, *options, "program.c", "-o", "built", *libraries]
+        command = [*toolchain.command, *options, "program.c", "-o", "built", *toolchain.libraries]
         status, log = host_toolchain._run(command, scratch)
+        if status != 0 and libm and "undefined symbol" in log:
+            status, log = host_toolchain._run([*command, str(_zig_libm(toolchain))], scratch)
         if status != 0:
             raise _explain(toolchain, log, origin)
         (scratch / "built").replace(built)  # atomic: another process may be building the same text
@@ -203,6 +203,10 @@ def _explain(toolchain: Toolchain, log: str, origin: str) -> ToolError:
     return error
 
 
+def _libm_source() -> str:
+    return (resource_dir("runtime_c") / "targets" / "libm.zig").read_text()
+
+
 def _zig_libm(toolchain: Toolchain) -> Path:
     """Return an archive of the math functions that freestanding zig lacks, built once per target.
 
@@ -210,7 +214,7 @@ def _zig_libm(toolchain: Toolchain) -> Path:
     those of long double and fma, which compiler-rt has.
     """
     zig, flags = toolchain.command[:3], toolchain.command[4:]
-    source = (resource_dir("runtime_c") / "targets" / "libm.zig").read_text()
+    source = _libm_source()
     key = hashlib.sha256(json.dumps([source, toolchain.command, toolchain.version]).encode()).hexdigest()
     folder = cache_folder() / "targets"
     folder.mkdir(exist_ok=True)
