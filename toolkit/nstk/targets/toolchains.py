@@ -204,7 +204,7 @@ def _explain(toolchain: Toolchain, log: str, origin: str) -> ToolError:
 
 
 def _libm_source() -> str:
-    return (resource_dir("runtime_c") / "targets" / "libm.zig").read_text()
+    return (resource_dir("codegen_templates") / "targets" / "libm.zig").read_text()
 
 
 def _zig_libm(toolchain: Toolchain) -> Path:
