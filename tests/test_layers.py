@@ -36,8 +36,9 @@ CORPUS = tuple(
 #: A module imports only from rows that stand before its own.
 ROWS = (
     "__init__ errors resources c_text constant_expression sandbox_child",
-    "topology domain tolerance activation preprocessor toolchain native_process output report report_plots",
-    "annotation options report_page verdict",
+    "topology domain tolerance activation preprocessor toolchain native_process output report report_plots "
+    "targets.__init__ targets.target targets.timing_tables",
+    "annotation options report_page verdict targets.toolchains",
     "c_reader",
     "signature",
     "program",
@@ -50,7 +51,10 @@ ROWS = (
     "finetuning expressions training.options hypernetwork.probing hypernetwork.checkpoint",
     "emission training.data hypernetwork.proposal",
     "constants timing compilation training.objective training.variation",
-    "verification training.assessment training.baselines",
+    "verification training.assessment training.baselines targets.firmware",
+    "targets.emulation",
+    "targets.avr_simulation",
+    "targets.measuring",
     "fitting record training.loop",
     "pipeline doctor",
     "console",

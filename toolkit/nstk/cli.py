@@ -39,7 +39,7 @@ Norm = Annotated[str, typer.Option("--norm", help="rms, or max to aim at the lar
 TopologyName = Annotated[str, typer.Option("--topology", help="auto, 4-4, 8-8, 16-16 or 32-32.")]
 Number = Annotated[str, typer.Option("--number", help="auto or float.")]
 Style = Annotated[str, typer.Option("--style", help="speed or size.")]
-Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure costs (repeatable): host.")]
+Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure (repeatable): see nstk targets.")]
 Init = Annotated[
     str,
     typer.Option("--init", help="Initial parameters: random, compnet, compnet-text, pretrained, maml, or a folder."),
@@ -271,6 +271,7 @@ def verify(
     tolerance: ToleranceText = None,
     pairs: Pairs = None,
     exhaustive: Exhaustive = False,
+    target: Target = None,
     seed: Seed = 0,
     cflags: Cflags = "",
     include: Include = None,
@@ -288,6 +289,7 @@ def verify(
         tolerance=tolerance,
         pairs=pairs,
         exhaustive=exhaustive,
+        targets=tuple(target or ()),
         seed=seed,
         cflags=split_flags(cflags),
         include=tuple(include or ()),
@@ -303,19 +305,25 @@ def verify(
 def bench(
     surrogate: Folder,
     source: SourceText = None,
+    target: Target = None,
     seed: Seed = 0,
     cflags: Cflags = "",
     include: Include = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Time a header against the original function on this CPU."""
+    """Time a header against the original function on this CPU, and count on targets."""
     from nstk.options import BuildOptions, split_flags, split_source
     from nstk.pipeline import bench as run
 
     path, named = split_source(source) if source is not None else (surrogate, None)
     options = BuildOptions(
-        source=path, function=named, seed=seed, cflags=split_flags(cflags), include=tuple(include or ())
+        source=path,
+        function=named,
+        targets=tuple(target or ()),
+        seed=seed,
+        cflags=split_flags(cflags),
+        include=tuple(include or ()),
     )
     with progress_shown() as progress:
         record = run(surrogate, options, progress)
@@ -385,6 +393,19 @@ def train(
         for name, value in record["validation"].items():
             typer.echo(f"{name}: nmse {value:.3g}")
         typer.echo(f"Wrote {record['folder']} after {record['steps']} steps, {record['seconds'] / 60:.1f} minutes.")
+
+
+@app.command()
+def targets(as_json: Json = False, debug: Debug = False) -> None:
+    """Show the microcontrollers costs can be measured on, and what that needs."""
+    from nstk.doctor import examine_targets
+
+    findings = examine_targets()
+    if as_json:
+        typer.echo(json.dumps({"targets": [f.record() for f in findings]}))
+    else:
+        for finding in findings:
+            typer.echo(finding.line())
 
 
 @app.command()

@@ -54,6 +54,21 @@ def examine() -> list[Finding]:
     findings.append(_package("pyarrow", extra, "reads Parquet pairs"))
     for package in ("datasets", "datatrove", "pypi_simple", "wasmtime"):
         findings.append(_package(package, extra, "for nstk corpus"))
+    return [*findings, *examine_targets()]
+
+
+def examine_targets() -> list[Finding]:
+    """Look for what each target needs: a toolchain and an emulator."""
+    from nstk.targets.measuring import check_target
+    from nstk.targets.target import TARGETS
+
+    findings = []
+    for target in TARGETS.values():
+        try:
+            found = Finding(target.name, True, f"{target.summary}; {check_target(target)}", needed=False)
+        except NstkError as error:
+            found = Finding(target.name, False, f"{target.summary}; {error.message}", error.hint, needed=False)
+        findings.append(found)
     return findings
 
 

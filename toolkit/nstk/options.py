@@ -10,6 +10,7 @@ from typing import Any
 from nstk.activation import ERROR_RANGE
 from nstk.domain import Interval, domain_from_mapping, parse_domain
 from nstk.errors import UsageError
+from nstk.targets.target import TARGETS as MICROCONTROLLERS
 from nstk.tolerance import parse_tolerance
 from nstk.topology import parse_hidden
 
@@ -19,7 +20,7 @@ NORMS = ("rms", "max")
 EFFORTS = ("quick", "normal", "high")
 INITS = ("random", "compnet", "compnet-text", "pretrained", "maml")
 OPTIMIZERS = ("lm", "adam")
-TARGETS = ("host",)
+TARGETS = ("host", *MICROCONTROLLERS)
 DEFAULT_TOLERANCE = "1%"
 
 
@@ -100,8 +101,15 @@ class BuildOptions:
                 raise UsageError(f"no such folder '{folder}'", "--include takes folders of headers")
         if self.pairs is not None and self.exhaustive:
             raise UsageError("an exhaustive check runs the program, pairs stand in for it", "leave out one of them")
+        if self.pairs is not None and self.microcontrollers:
+            raise UsageError("targets compare with the original, pairs stand in for it", "leave out one of them")
         if self.pairs is not None and self.samples is not None:
             raise UsageError("samples are drawn, pairs are given", "leave out one of them")
+
+    @property
+    def microcontrollers(self) -> tuple[str, ...]:
+        """The targets but the host, each once."""
+        return tuple(dict.fromkeys(name for name in self.targets if name != "host"))
 
     def plain(self) -> dict[str, Any]:
         """Return what decides the result as plain JSON values: all but where files lie."""

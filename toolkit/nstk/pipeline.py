@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nstk import __version__, sampling
 from nstk.compilation import compile_program, hypernetwork_digest, method_name
 from nstk.emission import emit, header_names
-from nstk.errors import UsageError
+from nstk.errors import NstkError, UsageError
 from nstk.folding import Folded, fold
 from nstk.options import DEFAULT_TOLERANCE, BuildOptions
 from nstk.output import check_writable, replacing
@@ -30,6 +30,8 @@ from nstk.record import assemble_report, error_text, header_file, plot_data
 from nstk.report import write_json
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, surrogate_folder, with_provenance
+from nstk.targets.measuring import check_target, explain_costs, measure_target, verify_target
+from nstk.targets.target import find_target
 from nstk.timing import time_host
 from nstk.tolerance import Tolerance, parse_tolerance
 from nstk.toolchain import visible_text
@@ -152,6 +154,7 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
     tolerance = parse_tolerance(options.tolerance or surrogate.provenance.get("tolerance", DEFAULT_TOLERANCE))
     if options.exhaustive:
         check_exhaustible(program)
+    _check_targets(options)
     progress("verifying")
     if options.pairs is not None:
         x, y = _read_pairs(program, options.pairs)
@@ -162,16 +165,29 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
         record = verify_header(program, _fold(surrogate), header, runner.outputs, tolerance, options.seed).record
         if options.exhaustive:
             _add_exhaustive(record, program, header, runner.outputs, tolerance, progress)
+    if options.microcontrollers:
+        style, folded = surrogate.provenance["emission"]["style"], _fold(surrogate)
+        x = np.concatenate(
+            [sampling.corners(program.inputs)[:64], sampling.draw(program.inputs, 192, options.seed + 6)]
+        )
+        record["targets"] = {
+            name: verify_target(program, header, x, find_target(name), **_target_options(options, style, folded, x))
+            for name in options.microcontrollers
+        }
+        record["ok"] = bool(record["ok"] and all(found["ok"] for found in record["targets"].values()))
     return record
 
 
 def bench(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> dict[str, Any]:
     """Time the header in a surrogate's folder against the original; returns the `bench` part of a report."""
     surrogate, original, header = _saved(saved, options)
+    _check_targets(options)
     progress("timing")
     with _runner(original, options) as runner:
         _check_program(runner, original, options.seed)
-    return {"host": _time(original, header, header_names(surrogate.program).base, options)}
+    base, style = header_names(surrogate.program).base, surrogate.provenance["emission"]["style"]
+    host = _time(original, header, base, options)
+    return {"host": host, "targets": _count(original, header, base, options, style, _fold(surrogate), progress)}
 
 
 def _read(options: BuildOptions) -> Program:
@@ -219,6 +235,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
     check_writable(folder)
     if options.exhaustive:
         check_exhaustible(program)
+    _check_targets(options)
     # Torch takes seconds to import, transformers too; the program is compiled and run meanwhile.
     heavy = "torch" if options.init == "random" else "nstk.hypernetwork.proposal"
     loading = threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True)
@@ -259,8 +276,12 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             raise RuntimeError("the header's code changed with its banner")
         progress("timing")
         host = _time(program, header, header_names(program).base, options) if original is not None else None
+        targets = _count(program, header, header_names(program).base, options, options.style, folded, progress)
         plots = plot_data(program, surrogate, folded, original, verified)
     report = assemble_report(program, options, fitted, surrogate, folded, header, verified, host, seconds)
+    report["bench"]["targets"] = targets
+    report["verdict"]["per_target"] |= {name: explain_costs(costs) for name, costs in targets.items()}
+    report["verify"]["ok"] = bool(report["verify"]["ok"] and all(costs.get("ok", True) for costs in targets.values()))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
     _write(folder, report, header, surrogate, plots)
@@ -345,6 +366,41 @@ def _fold(surrogate: Surrogate) -> Folded:
 def _time(program: Program, header: str, callee: str, options: BuildOptions) -> dict[str, Any]:
     x = sampling.draw(program.inputs, 4096, options.seed + 4)
     return time_host(program, header, x, callee=callee, cflags=options.cflags, includes=options.include)
+
+
+def _check_targets(options: BuildOptions) -> None:
+    """Check before anything else that the targets asked for can be measured on."""
+    for name in options.microcontrollers:
+        check_target(find_target(name))
+
+
+def _target_options(options: BuildOptions, style: str, folded: Folded, x: Array) -> dict[str, Any]:
+    """Return how a surrogate is built and judged on a target; both roundings may differ by rung 2's bound there."""
+    optimize = "-Os" if style == "size" else "-O2"
+    bound = 2 * folded.evaluate(x)[1]
+    return {"optimize": optimize, "bound": bound, "includes": options.include, "cflags": options.cflags}
+
+
+def _count(
+    program: Program,
+    header: str,
+    callee: str,
+    options: BuildOptions,
+    style: str,
+    folded: Folded,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure on every target but the host; a target an original cannot be built for gets `error` and `hint`."""
+    x = sampling.draw(program.inputs, 64, options.seed + 5)
+    found: dict[str, Any] = {}
+    for name in options.microcontrollers:
+        progress(f"counting on {name}")
+        how = _target_options(options, style, folded, x)
+        try:
+            found[name] = measure_target(program, header, x, find_target(name), callee=callee, **how)
+        except NstkError as error:
+            found[name] = {"error": error.message, "hint": error.hint}
+    return found
 
 
 def _add_exhaustive(

@@ -226,6 +226,9 @@ def rungs_of_verification(report: Mapping[str, Any]) -> TextTable:
         reference = "held-out pairs" if held_out(report) else "the original C function"
         points = f" on {outputs[0]['n']:,} points" if outputs[0].get("n") else ""
         rows.append(("approximation", f"C against {reference}{points}{missed}", "missed" if count else "ok"))
+    for name, target in verify.get("targets", {}).items():
+        same = "every bit equal" if target["identical"] else f"at most {number(target['max_abs'], up=True)} apart"
+        rows.append((name, f"emulated C against C here: {same} at {target['n']} points", _passed(target["ok"])))
     return TextTable("Verification", ("rung", "what was compared", "outcome"), tuple(rows))
 
 

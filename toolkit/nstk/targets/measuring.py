@@ -1,0 +1,205 @@
+"""Original and surrogate on a target: what they compute there, and what they cost."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstk.emission import header_names
+from nstk.errors import ToolError
+from nstk.program import Program
+from nstk.report import number
+from nstk.sandbox import ProgramRunner
+from nstk.targets.avr_simulation import run_on_avr
+from nstk.targets.emulation import Run, run_image
+from nstk.targets.firmware import Callee, Image, build_image
+from nstk.targets.target import Target
+from nstk.targets.timing_tables import TABLES
+from nstk.targets.toolchains import FLAGS, Toolchain, find_toolchain, find_toolchains, install_hint
+
+Array = NDArray[np.float64]
+
+#: What makes the host's compiler compute as a target without vectors does.
+_HOST_FLAGS = ("-DNSTK_NO_VECTORS", "-ffp-contract=off")
+
+
+def measure_target(
+    program: Program,
+    header: str,
+    x: Array,
+    target: Target,
+    *,
+    callee: str | None = None,
+    optimize: str = "-O2",
+    bound: Array | None = None,
+    toolchain: str = "",
+    includes: tuple[Path, ...] = (),
+    cflags: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Build original and surrogate for a target with equal flags, run both, and compare them with the host's.
+
+    The surrogate is judged as by `verify_target`. The original's mathematical functions are another library's there, so
+    its difference is told, not judged.
+
+    Args:
+        program: The original.
+        header: Text of the surrogate's header.
+        x: (N, I) inputs inside the domain.
+        target: Where.
+        callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
+        optimize: `-O2`, or `-Os` for the size style.
+        bound: See `verify_target`.
+        toolchain: `gcc` or `zig`; default the first that is here.
+        includes: Folders searched for headers.
+        cflags: The user's compiler flags, for both sides.
+
+    Returns:
+        What `verify_target` does, and: `original` and `surrogate`: `min`, `median`, `max` of what `unit` names per
+        call, `cycles` (median), `flash_bytes`, `ram_bytes`, `stack_bytes`, largest difference `max_abs` from the host;
+        `estimated_cycles` and sizes of the surrogate; `speedup` in cycles; `flags`, and the `table` of cycles.
+
+    Raises:
+        ToolError: No toolchain or emulator, or a side does not compile or fit.
+        MisbehaviorError: A side crashes there.
+    """
+    found = find_toolchain(target, toolchain)
+    original = Callee(program, program.name, program.source, optimize, includes, cflags)
+    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
+    empty, _ = run_on_target(target, found, original.nothing(), x[:1])
+    image, run = run_on_target(target, found, original, x)
+    before = _costs(image, empty, run)
+    before["max_abs"] = _largest(image.layout.unpack(run.rows), _on_host(original, x, None))
+    image, run = run_on_target(target, found, surrogate, x)
+    after = _costs(image, empty, run)
+    verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+    return {
+        **verified,
+        "unit": target.unit,
+        "original": before,
+        "surrogate": after | {"max_abs": verified["max_abs"]},
+        "estimated_cycles": after["cycles"],
+        "speedup": before["cycles"] / after["cycles"],
+        **{key: after[key] for key in ("flash_bytes", "ram_bytes", "stack_bytes")},
+        "flags": " ".join([optimize, *FLAGS[1:3], *cflags]),
+        "table": TABLES[target.table].source if target.table else "counted by simavr",
+    }
+
+
+def verify_target(
+    program: Program,
+    header: str,
+    x: Array,
+    target: Target,
+    *,
+    callee: str | None = None,
+    optimize: str = "-O2",
+    bound: Array | None = None,
+    includes: tuple[Path, ...] = (),
+    cflags: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Run a surrogate on a target and compare it with the same header on the host.
+
+    It must give the host's bits where the target's arithmetic is exact, else stay within `bound`.
+
+    Args:
+        program: The original.
+        header: Text of the surrogate's header.
+        x: (N, I) inputs.
+        target: Where.
+        callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
+        optimize: `-O2`, or `-Os` for the size style.
+        bound: (N, O) difference allowed on a target whose float arithmetic is not exact.
+        includes: Folders searched for headers.
+        cflags: The user's compiler flags.
+
+    Returns:
+        `ok`; whether the results are `identical` to the host's, the largest difference `max_abs`, number `n` of inputs,
+        and the `compiler`.
+
+    Raises:
+        ToolError: No toolchain or emulator, or the header does not compile or fit.
+        MisbehaviorError: It crashes there.
+    """
+    found = find_toolchain(target)
+    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
+    image, run = run_on_target(target, found, surrogate, x)
+    return _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+
+
+def check_target(target: Target) -> str:
+    """Return the toolchains and the emulator a target is measured with here, in words.
+
+    Raises:
+        ToolError: One of them is missing.
+    """
+    found = ", ".join(toolchain.label for toolchain in find_toolchains(target))
+    if not found:
+        find_toolchain(target)
+    for module in ("elftools", "unicorn") if target.family != "avr" else ("elftools",):
+        if importlib.util.find_spec(module) is None:
+            raise ToolError(f"the Python package {module} is not installed", "pip install 'nstk[mcu]'")
+    if target.family == "avr" and shutil.which("simavr") is None:
+        raise ToolError("simavr is not installed", install_hint(target))
+    return f"{found}; {'simavr' if target.family == 'avr' else 'unicorn'}"
+
+
+def _judge(target: Target, toolchain: Toolchain, got: Array, expected: Array, bound: Array | None) -> dict[str, Any]:
+    same = (np.isnan(got) & np.isnan(expected)) | (got.view(np.uint64) == expected.view(np.uint64))
+    allowed = same if target.exact or bound is None else same | (np.abs(got - expected) <= bound)
+    return {
+        "ok": bool(allowed.all()),
+        "identical": bool(same.all()),
+        "max_abs": _largest(got, expected),
+        "n": len(got),
+        "compiler": toolchain.label,
+    }
+
+
+def run_on_target(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -> tuple[Image, Run]:
+    """Build a function for a target and call it there with x (N, I)."""
+    if target.family == "avr":
+        return run_on_avr(target, toolchain, callee, x)
+    image = build_image(target, toolchain, callee)
+    return image, run_image(image, image.layout.pack(x, target), target)
+
+
+def explain_costs(costs: dict[str, Any]) -> str:
+    """Return a sentence about what `measure_target` found, or about the error that stands in its place."""
+    if "error" in costs:
+        return f"Not measured: {costs['error']} ({costs['hint']})."
+    gain = costs["speedup"]
+    sides = f"{number(costs['surrogate']['median'])} {costs['unit']} instead of {number(costs['original']['median'])}"
+    cycles = "cycles" if costs["unit"] == "cycles" else "estimated cycles"
+    words = f"{number(gain)}x faster" if gain >= 1 else f"{number(1 / gain)}x slower"
+    sizes = f"{costs['flash_bytes']:,} bytes of flash instead of {costs['original']['flash_bytes']:,}"
+    wrong = "" if costs["ok"] else " It does not compute there what it does here: please report this."
+    return f"A call takes {sides} ({words} in {cycles}), {sizes}.{wrong}"
+
+
+def _on_host(callee: Callee, x: Array, header: str | None) -> Array:
+    """Return what a side computes here, unchecked (N, O), with the target's rounding."""
+    flags = (*callee.cflags, *_HOST_FLAGS)
+    runner = ProgramRunner(callee.program, header=header, callee=callee.name, includes=callee.includes, cflags=flags)
+    with runner:
+        return runner.run(x)
+
+
+def _costs(image: Image, empty: Image, run: Run) -> dict[str, Any]:
+    return {
+        "min": int(run.counts.min()),
+        "median": float(np.median(run.counts)),
+        "max": int(run.counts.max()),
+        "cycles": float(np.median(run.cycles)),
+        "flash_bytes": image.flash_bytes - empty.flash_bytes,
+        "ram_bytes": image.ram_bytes - empty.ram_bytes,
+        "stack_bytes": run.stack_bytes,
+    }
+
+
+def _largest(got: Array, expected: Array) -> float:
+    """Return the largest difference; infinity where only one is NaN."""
+    difference = np.where(np.isnan(got) & np.isnan(expected), 0.0, np.abs(got - expected))
+    return float(np.where(np.isnan(difference), np.inf, difference).max())
