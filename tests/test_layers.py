@@ -36,17 +36,19 @@ CORPUS = tuple(
 #: A module imports only from rows that stand before its own.
 ROWS = (
     "__init__ errors resources c_text constant_expression sandbox_child",
-    "topology domain tolerance activation tanh_table fixed_point preprocessor toolchain native_process output report report_plots",
+    "topology domain tolerance activation tanh_table fixed_point preprocessor toolchain native_process output report "
+    "report_plots",
     "annotation options report_page verdict",
     "c_reader",
     "signature",
     "program",
     "sampling pairs surrogate wrapper hypernetwork.__init__ hypernetwork.configuration training.__init__ "
     "training.hardware training.journal training.state",
-    "mlp folding quantization sandbox training.options hypernetwork.modeling hypernetwork.initialization hypernetwork.tokenization",
+    "mlp folding quantization sandbox training.options hypernetwork.modeling hypernetwork.initialization "
+    "hypernetwork.tokenization",
     *CORPUS,
     "finetuning expressions integer_expressions hypernetwork.probing hypernetwork.checkpoint",
-    "emission training.data hypernetwork.proposal",
+    "emission integer_finishing training.data hypernetwork.proposal",
     "constants integer_emission timing compilation training.objective training.variation",
     "verification training.assessment training.baselines",
     "fitting record training.loop",

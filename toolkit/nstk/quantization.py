@@ -43,6 +43,10 @@ class QuantizedLayer:
     shift: int
     clamp: bool
 
+    def sums(self, q: Integers) -> Integers:
+        """Return int32 sums `(N, outputs)` of int16 inputs `(N, inputs)`."""
+        return np.asarray(q @ self.weight.T.astype(np.int64) + self.bias)
+
 
 @dataclass(frozen=True, eq=False)
 class QuantizedNetwork:
@@ -56,17 +60,11 @@ class QuantizedNetwork:
     layers: tuple[QuantizedLayer, ...]
     outputs: tuple[int, ...]
 
-    def hidden(self, table: TanhTable, q: Integers) -> list[Integers]:
-        """Return the activations of every hidden layer, each `(N, width)`, from int16 inputs `(N, I)`."""
-        values = []
-        for layer in self.layers[:-1]:
-            q = table.evaluate(_sums(layer, q), layer.shift, layer.clamp)
-            values.append(q)
-        return values
-
     def sums(self, table: TanhTable, q: Integers) -> Integers:
-        """Return the output layer's int32 sums `(N, O)` from int16 inputs `(N, I)`."""
-        return _sums(self.layers[-1], self.hidden(table, q)[-1])
+        """Return the output layer's int32 sums `(N, O)` of int16 inputs `(N, I)`."""
+        for layer in self.layers[:-1]:
+            q = table.evaluate(layer.sums(q), layer.shift, layer.clamp)
+        return self.layers[-1].sums(q)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +100,18 @@ class Quantized:
         sums = self.sums(q)
         return np.stack([f.to_int16(sums[:, o]) for o, f in enumerate(self.outputs)], 1)
 
-    def evaluate(self, x: Array) -> Array:
-        """Return float32 outputs `(N, O)` from inputs `(N, I)`, for float32 ones exactly as the emitted C's `_f` does.
+    def evaluate(self, x: Array) -> tuple[Array, Array]:
+        """Return float32 outputs for inputs, exactly as the emitted C's `_f` does for float32 ones.
 
         Args:
-            x: In program units; outside the domain they saturate, NaN counts as infinity of its sign.
+            x: `(N, I)` in program units; outside the domain they saturate, NaN counts as infinity of its sign.
+
+        Returns:
+            Outputs `(N, O)` in program units and, as `Folded.evaluate` does, bounds on how far the C may be off: 0.
         """
-        q = np.stack([f.from_float(x[:, i]) for i, f in enumerate(self.inputs)], 1)
-        sums = self.sums(q)
-        return np.stack([f.to_float(sums[:, o]).astype(np.float64) for o, f in enumerate(self.outputs)], 1)
+        sums = self.sums(np.stack([f.from_float(x[:, i]) for i, f in enumerate(self.inputs)], 1))
+        y = np.stack([f.to_float(sums[:, o]).astype(np.float64) for o, f in enumerate(self.outputs)], 1)
+        return y, np.zeros_like(y)
 
 
 def quantize(surrogate: Surrogate, sigmoid_error: float) -> Quantized:
@@ -148,6 +149,11 @@ def input_formats(surrogate: Surrogate) -> tuple[InputFormat, ...]:
     return tuple(input_format(i.interval.lo, i.interval.hi) for i in surrogate.program.inputs)
 
 
+def quantized_inputs(surrogate: Surrogate, x: Array) -> Integers:
+    """Return int16 inputs `(N, I)` for inputs in program units."""
+    return np.stack([f.from_float(x[:, i]) for i, f in enumerate(input_formats(surrogate))], 1)
+
+
 def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> list[QuantizedLayer]:
     """Quantize the hidden layers of one network, each to the finest grid whose sums and weights fit.
 
@@ -174,21 +180,38 @@ def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> l
     return found
 
 
+def layer_values(surrogate: Surrogate, layer: QuantizedLayer, table: TanhTable, *, first: bool) -> tuple[Array, Array]:
+    """Return the parameters that a hidden layer's integers stand for: weights `(outputs, inputs)` and biases."""
+    scale = table.scale(layer.shift) / 2
+    w, b = layer.weight / scale, layer.bias / scale
+    if not first:
+        w = w * (2 * GAIN)
+        return w, b - w.sum(1) / 2
+    offset, step = _input_scaling(surrogate)
+    w = w / step
+    return w, b - w @ offset
+
+
+def _input_scaling(surrogate: Surrogate) -> tuple[Array, Array]:
+    """Return what int16 inputs stand for after normalization, offset + step q, each `(I,)`."""
+    middle, half = scaling(surrogate.program.inputs)
+    formats = input_formats(surrogate)
+    return (np.array([f.middle for f in formats]) - middle) / half, np.array([f.step for f in formats]) / half
+
+
 def _float_layers(surrogate: Surrogate, network: Network) -> list[tuple[Array, Array]]:
     """Return weights and biases of every layer for int16 inputs: z = weight @ q + bias, in float64.
 
     Inputs are what `input_formats` says, hidden activations GAIN * tanh(z/2); the last layer makes program units.
     """
     params = network.params.astype(np.float64)
-    middle, half = scaling(surrogate.program.inputs)
-    formats = input_formats(surrogate)
+    offset, step = _input_scaling(surrogate)
     columns = list(network.outputs)
     layers = []
     for number, layer in enumerate(network.topology.layers()):
         w, b = params[layer.weight].reshape(layer.outputs, layer.inputs), params[layer.bias]
-        if number == 0:  # x = middle of the format + step q
-            b = b + w @ ((np.array([f.middle for f in formats]) - middle) / half)
-            w = w * (np.array([f.step for f in formats]) / half)
+        if number == 0:
+            w, b = w * step, b + w @ offset
         else:  # h = 1/2 + tanh/2
             w, b = w / (2 * GAIN), b + w.sum(1) / 2
         if number == len(network.topology.hidden):
@@ -250,7 +273,3 @@ def _range(weight: NDArray[Any], bias: NDArray[Any], lo: Integers, hi: Integers)
 def _activated(table: TanhTable, layer: QuantizedLayer, lo: Integers, hi: Integers) -> tuple[Integers, Integers]:
     """Return the exact range of every activation: the table does not fall."""
     return table.evaluate(lo, layer.shift, layer.clamp), table.evaluate(hi, layer.shift, layer.clamp)
-
-
-def _sums(layer: QuantizedLayer, q: Integers) -> Integers:
-    return np.asarray(q @ layer.weight.T.astype(np.int64) + layer.bias)
