@@ -50,6 +50,7 @@ ROWS = (
     "finetuning expressions integer_expressions hypernetwork.probing hypernetwork.checkpoint",
     "emission integer_finishing training.data hypernetwork.proposal",
     "constants integer_emission timing compilation training.objective training.variation",
+    "integer_verification",
     "verification training.assessment training.baselines",
     "fitting record training.loop",
     "pipeline doctor",
