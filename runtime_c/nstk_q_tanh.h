@@ -13,28 +13,34 @@
 #define NSTK_Q_READ32(p) (*(p))
 #endif
 
-#if defined(__GNUC__)
-/* A value the compiler knows nothing about: it would turn masks back into branches. */
-#define NSTK_Q_OPAQUE(x) __asm__("" : "+r"(x))
-/* Called, not inlined: used once per input, where code memory is scarce. */
-#define NSTK_Q_CALL static __attribute__((noinline, unused))
-#else
-#define NSTK_Q_OPAQUE(x) ((void)0)
-#define NSTK_Q_CALL static inline
-#endif
-
 #if defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__)
-/* Eight registers: keeps a layer's sums in the order written, which loads every input only once, and weights in one
-   instruction each, where compilers would make one from another in two. */
+/* Eight low registers do all the work: keeps a layer's sums in the order written, which loads every input only once,
+   and weights in one instruction each, where compilers would make one from another in two. */
+#define NSTK_Q_OPAQUE(x) __asm__("" : "+l"(x))
 #define NSTK_Q_WEIGHT(w) NSTK_Q_OPAQUE(w)
-#define NSTK_Q_ORDER(a, b, c, d) __asm__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d))
+#define NSTK_Q_ORDER(a, b, c, d) __asm__("" : "+l"(a), "+l"(b), "+l"(c), "+l"(d))
 #else
 #define NSTK_Q_WEIGHT(w) ((void)0)
 #define NSTK_Q_ORDER(a, b, c, d) ((void)0)
 #endif
 
+#if defined(__GNUC__)
+#if !defined(NSTK_Q_OPAQUE)
+/* A value the compiler knows nothing about: it would turn masks back into branches. */
+#define NSTK_Q_OPAQUE(x) __asm__("" : "+r"(x))
+#endif
+/* Called, not inlined: used once per input, where code memory is scarce. */
+#define NSTK_Q_CALL static __attribute__((noinline, unused))
+/* Inlined even for size: a call costs half of what it does. */
+#define NSTK_Q_INLINE static inline __attribute__((always_inline))
+#else
+#define NSTK_Q_OPAQUE(x) ((void)0)
+#define NSTK_Q_CALL static inline
+#define NSTK_Q_INLINE static inline
+#endif
+
 /* sum + weight x, a product of two 16-bit numbers. */
-static inline int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
+NSTK_Q_INLINE int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
 {
     int32_t w = weight;
     NSTK_Q_WEIGHT(w);
@@ -42,7 +48,7 @@ static inline int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
 }
 
 /* The smaller of two numbers whose difference does not overflow. */
-static inline int32_t nstk_q_min(int32_t x, int32_t most)
+NSTK_Q_INLINE int32_t nstk_q_min(int32_t x, int32_t most)
 {
     const int32_t over = most - x;
     int32_t mask = over >> 31;
@@ -57,7 +63,7 @@ static inline int16_t nstk_q_saturate(int32_t x)
 }
 
 /* The larger of a number and 0. */
-static inline int32_t nstk_q_positive(int32_t x)
+NSTK_Q_INLINE int32_t nstk_q_positive(int32_t x)
 {
     int32_t mask = x >> 31;
     NSTK_Q_OPAQUE(mask);
@@ -65,7 +71,7 @@ static inline int32_t nstk_q_positive(int32_t x)
 }
 
 /* Between the two entries of a table around position / 2^16. */
-static inline int nstk_q_entry(const int16_t *table, uint32_t position)
+NSTK_Q_INLINE int nstk_q_entry(const int16_t *table, uint32_t position)
 {
     const int16_t *const entry = table + (position >> 16);
     const int low = NSTK_Q_READ16(entry);
@@ -74,7 +80,7 @@ static inline int nstk_q_entry(const int16_t *table, uint32_t position)
 }
 
 /* 32767 tanh at sum, which is 2^(shift + 16) for every entry of the table. */
-static inline int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
+NSTK_Q_INLINE int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
 {
     const int32_t sign = sum >> 31;
     const int value = nstk_q_entry(table, (uint32_t)((sum ^ sign) - sign) >> shift);
@@ -82,7 +88,7 @@ static inline int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
 }
 
 /* The same where sum may lie beyond the table, whose last position is `limit`. */
-static inline int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
+NSTK_Q_INLINE int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
 {
     const int32_t sign = sum >> 31;
     const int value = nstk_q_entry(table, (uint32_t)nstk_q_min(((sum ^ sign) - sign) >> shift, limit));
