@@ -36,21 +36,22 @@ CORPUS = tuple(
 #: A module imports only from rows that stand before its own.
 ROWS = (
     "__init__ errors resources c_text constant_expression sandbox_child",
-    "topology domain tolerance activation preprocessor toolchain native_process output report report_plots "
-    "targets.__init__ targets.target targets.timing_tables",
+    "topology domain tolerance activation tanh_table fixed_point preprocessor toolchain native_process output report "
+    "report_plots targets.__init__ targets.target targets.timing_tables",
     "annotation options report_page verdict targets.toolchains",
     "c_reader",
     "signature",
     "program",
     "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
     "training.__init__ training.hardware training.journal training.state",
-    "mlp folding sandbox corpus.inputs hypernetwork.initialization hypernetwork.tokenization",
+    "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization hypernetwork.tokenization",
     "hypernetwork.canonical",
     "hypernetwork.modeling",
     *CORPUS,
-    "finetuning expressions training.options hypernetwork.probing hypernetwork.checkpoint",
-    "emission training.data hypernetwork.proposal",
-    "constants timing compilation training.objective training.variation",
+    "finetuning expressions integer_expressions training.options hypernetwork.probing hypernetwork.checkpoint",
+    "emission integer_finishing training.data hypernetwork.proposal",
+    "constants integer_emission timing compilation training.objective training.variation",
+    "integer_verification",
     "verification training.assessment training.baselines targets.firmware",
     "targets.emulation",
     "targets.avr_simulation",

@@ -37,7 +37,7 @@ Outputs = Annotated[str | None, typer.Option("--outputs", help="Pointer paramete
 ToleranceText = Annotated[str | None, typer.Option("--tolerance", help="Largest error: 0.01 (output units) or 1%.")]
 Norm = Annotated[str, typer.Option("--norm", help="rms, or max to aim at the largest error.")]
 TopologyName = Annotated[str, typer.Option("--topology", help="auto, 4-4, 8-8, 16-16 or 32-32.")]
-Number = Annotated[str, typer.Option("--number", help="auto or float.")]
+Number = Annotated[str, typer.Option("--number", help="auto, float or int16.")]
 Style = Annotated[str, typer.Option("--style", help="speed or size.")]
 Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure (repeatable): see nstk targets.")]
 Init = Annotated[
@@ -49,7 +49,9 @@ Samples = Annotated[int | None, typer.Option("--samples", help="Training pairs; 
 Effort = Annotated[str, typer.Option("--effort", help="quick, normal or high.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of every draw.")]
 NoClamp = Annotated[bool, typer.Option("--no-clamp", help="Do not clamp inputs to the domain.")]
-SigmoidError = Annotated[float, typer.Option("--sigmoid-error", help="Error allowed to the emitted activation.")]
+SigmoidError = Annotated[
+    float | None, typer.Option("--sigmoid-error", help="Error allowed to the emitted activation.", show_default=False)
+]
 Pairs = Annotated[
     Path | None, typer.Option("--pairs", help="CSV, NPZ or Parquet pairs instead of running the program.")
 ]
@@ -94,7 +96,7 @@ def build(
     effort: Effort = "normal",
     seed: Seed = 0,
     no_clamp: NoClamp = False,
-    sigmoid_error: SigmoidError = 1e-6,
+    sigmoid_error: SigmoidError = None,
     pairs: Pairs = None,
     exhaustive: Exhaustive = False,
     out: Out = Path("nstk-out"),
@@ -245,7 +247,7 @@ def export(
     number: Number = "auto",
     style: Style = "speed",
     no_clamp: NoClamp = False,
-    sigmoid_error: SigmoidError = 1e-6,
+    sigmoid_error: SigmoidError = None,
     out: Out = Path("nstk-out"),
     as_json: Json = False,
     debug: Debug = False,

@@ -195,10 +195,9 @@ def compile_surrogate(options: BuildOptions, progress: Progress) -> dict[str, An
         "seed": options.seed,
         "tolerance": options.tolerance or program.tolerance,
     }
-    emission = {"style": options.style, "clamp": options.clamp, "sigmoid_error": options.sigmoid_error}
     provenance["tolerance"] = provenance["tolerance"] or DEFAULT_TOLERANCE
     with replacing(folder) as scratch:
-        save_surrogate(Surrogate(program, networks, mean, std, provenance | {"emission": emission}), scratch)
+        save_surrogate(Surrogate(program, networks, mean, std, provenance | {"emission": options.emission()}), scratch)
     return {
         "function": program.name,
         "folder": str(folder),

@@ -98,9 +98,10 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
         "name": names.base,
         "prefix": names.prefix,
         "banner": _banner(program, folded, style, errors),
+        "entries": entry_comments(names),
         "includes": ["stddef.h", *(["stdint.h"] if _needs_stdint(program) else [])],
-        "runtime": [_runtime(name) for name in _runtime_names(program, style)],
-        "macros": [(name, _literal(value)) for name, value in macros.items()],
+        "runtime": [runtime_text(name) for name in _runtime_names(program, style)],
+        "macros": [(name, float_literal_text(value)) for name, value in macros.items()],
         "tables": [(name, list(map(float_literal, values))) for name, values in tables.items()],
         "activations": [_activation_text(tanh) for tanh in _activations(folded)],
         "forms": [_form(form, names, folded) for form in forms],
@@ -112,9 +113,18 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
         "shifts": [f"x[{i}] -= {names.macros[i]}_CENTER;" for i in inputs if folded.shift[i]],
         "float": _float_entry(names, len(outputs), style),
         "drop_in": _drop_in(program, names),
-        "batch": _batch(names, style),
+        "batch": batch_entry(names, style),
     }
     return render(f"surrogate_{style}.h.j2", h=context)
+
+
+def entry_comments(names: Names) -> list[tuple[str, str]]:
+    """Return the functions every header has, each with what it is."""
+    return [
+        (f"{names.base}()", "drop-in for the original, same types"),
+        (f"{names.base}_f()", "the same in float"),
+        (f"{names.base}_batch()", "n evaluations, an array per input and output"),
+    ]
 
 
 def macro_ends(names: Names, i: int) -> tuple[str, str]:
@@ -141,7 +151,8 @@ def _widths(network: FoldedNetwork) -> str:
     return "-".join(map(str, [network.layers[0].weight.shape[1], *(len(layer.bias) for layer in network.layers)]))
 
 
-def _literal(value: np.float32) -> str:
+def float_literal_text(value: np.float32) -> str:
+    """Return a float literal, in parentheses if it is negative."""
     text = float_literal(float(value))
     return f"({text})" if text.startswith("-") else text
 
@@ -248,7 +259,7 @@ def _drop_in(program: Program, names: Names) -> dict[str, Any]:
     arguments, targets = [], [("", program.returns)] if program.returns else []
     parameters = []
     for p, name in zip(program.parameters, names.parameters, strict=True):
-        parameters.append(_declaration(p, name))
+        parameters.append(declaration(p, name))
         elements = [name] if p.role == "value" else [f"{name}[{i}]" for i in range(p.size)]
         if p.role in ("value", "array"):
             arguments += [e if p.ctype.kind == "float" else f"(float){e}" for e in elements]
@@ -271,7 +282,7 @@ def _drop_in(program: Program, names: Names) -> dict[str, Any]:
     return {"returns": returns, "parameters": ", ".join(parameters), "body": body}
 
 
-def _declaration(parameter: Parameter, name: str) -> str:
+def declaration(parameter: Parameter, name: str) -> str:
     """Return the parameter's exact C text under its legal name."""
     head, _, tail = parameter.declaration.rpartition(parameter.name)
     return f"{head}{name}{tail}"
@@ -283,7 +294,7 @@ def _converted(name: str, ctype: CType) -> str:
     if ctype.kind == "double":
         return f"(double){name}"
     lo, hi = _float_range(ctype)
-    return f"({ctype.name})nstk_round({name}, {_literal(lo)}, {_literal(hi)})"
+    return f"({ctype.name})nstk_round({name}, {float_literal_text(lo)}, {float_literal_text(hi)})"
 
 
 def _float_range(ctype: CType) -> tuple[np.float32, np.float32]:
@@ -295,7 +306,7 @@ def _float_range(ctype: CType) -> tuple[np.float32, np.float32]:
     )
 
 
-def _batch(names: Names, style: str) -> dict[str, Any]:
+def batch_entry(names: Names, style: str) -> dict[str, Any]:
     """Return the texts of `<name>_batch`: structure of arrays in, structure of arrays out."""
     taken = {*names.inputs, *names.outputs}
     count, i = legal_name("n", taken), legal_name("i", taken)
@@ -333,7 +344,7 @@ def _runtime_names(program: Program, style: str) -> Sequence[str]:
     return [*(["nstk_lanes", "nstk_clamp"] if style == "speed" else ["nstk_clamp", "nstk_dense"]), *rounds]
 
 
-def _runtime(name: str) -> tuple[str, str]:
+def runtime_text(name: str) -> tuple[str, str]:
     """Return the guard macro and text of a file of `runtime_c/`.
 
     Headers of several nstk versions may meet in one file, where the first one's text serves all: a runtime function

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nstk import tanh_table
 from nstk.activation import ERROR_RANGE
 from nstk.domain import Interval, domain_from_mapping, parse_domain
 from nstk.errors import UsageError
@@ -15,13 +16,15 @@ from nstk.tolerance import parse_tolerance
 from nstk.topology import parse_hidden
 
 STYLES = ("speed", "size")
-NUMBERS = ("auto", "float")
+NUMBERS = ("auto", "float", "int16")
 NORMS = ("rms", "max")
 EFFORTS = ("quick", "normal", "high")
 INITS = ("random", "compnet", "compnet-text", "pretrained", "maml")
 OPTIMIZERS = ("lm", "adam")
 TARGETS = ("host", *MICROCONTROLLERS)
 DEFAULT_TOLERANCE = "1%"
+#: By number format: the sigmoid error allowed unless asked for otherwise, and those that can be asked for.
+_SIGMOID_ERRORS = {"float": (1e-6, ERROR_RANGE), "int16": (3e-5, tanh_table.ERROR_RANGE)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class BuildOptions:
         tolerance: `0.01` (output units) or `1%`; None for the comment's, else 1 %.
         norm: `rms` or `max`.
         topology: `auto` or hidden widths.
-        number: Number format of the header; `auto` is float on every target so far.
+        number: Number format of the header, `float` or `int16`; `auto` is float on every target so far.
         style: `speed` or `size`.
         targets: Where costs are measured; `host` always is.
         init: Where the initial parameters come from: one of `INITS`, or a hypernetwork's folder.
@@ -45,7 +48,7 @@ class BuildOptions:
         effort: `quick`, `normal` or `high`.
         seed: Of every draw, 0 to 2^31.
         clamp: Clamp inputs to the domain.
-        sigmoid_error: Largest error of the emitted activation.
+        sigmoid_error: Largest error of the emitted activation; None for what suits the number format.
         pairs: CSV, NPZ or Parquet file with input-output pairs, for programs that cannot be run here.
         exhaustive: Verify a one-input program on every float of its domain.
         out: Folder that gets `<function>/`.
@@ -69,7 +72,7 @@ class BuildOptions:
     effort: str = "normal"
     seed: int = 0
     clamp: bool = True
-    sigmoid_error: float = 1e-6
+    sigmoid_error: float | None = None
     pairs: Path | None = None
     exhaustive: bool = False
     out: Path = Path("nstk-out")
@@ -93,9 +96,12 @@ class BuildOptions:
             raise UsageError(f"{self.samples} samples are out of range", "choose 64 to 1048576")
         if not 0 <= self.seed < 2**31:
             raise UsageError(f"seed {self.seed} is out of range", "choose 0 to 2147483647")
-        if not ERROR_RANGE[0] <= self.sigmoid_error <= ERROR_RANGE[1]:
+        lowest, highest = _SIGMOID_ERRORS[self.number_format][1]
+        if self.sigmoid_error is not None and not lowest <= self.sigmoid_error <= highest:
             text = f"sigmoid error {self.sigmoid_error:g} is out of range"
-            raise UsageError(text, f"choose {ERROR_RANGE[0]:g} to {ERROR_RANGE[1]:g}")
+            raise UsageError(text, f"choose {lowest:g} to {highest:g}")
+        if self.number_format == "int16" and not self.clamp:
+            raise UsageError("int16 arithmetic always saturates at the domain", "leave out --no-clamp")
         for folder in self.include:
             if not folder.is_dir():
                 raise UsageError(f"no such folder '{folder}'", "--include takes folders of headers")
@@ -110,6 +116,21 @@ class BuildOptions:
     def microcontrollers(self) -> tuple[str, ...]:
         """The targets but the host, each once."""
         return tuple(dict.fromkeys(name for name in self.targets if name != "host"))
+
+    @property
+    def number_format(self) -> str:
+        """The header's number format: `float` or `int16`."""
+        return "float" if self.number == "auto" else self.number
+
+    def emission(self) -> dict[str, Any]:
+        """Return what decides how a surrogate becomes a header; provenance keeps it."""
+        default, _ = _SIGMOID_ERRORS[self.number_format]
+        return {
+            "number": self.number_format,
+            "style": self.style,
+            "clamp": self.clamp,
+            "sigmoid_error": default if self.sigmoid_error is None else self.sigmoid_error,
+        }
 
     def plain(self) -> dict[str, Any]:
         """Return what decides the result as plain JSON values: all but where files lie."""

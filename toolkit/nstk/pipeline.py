@@ -22,11 +22,13 @@ from nstk.compilation import compile_program, hypernetwork_digest, method_name
 from nstk.emission import emit, header_names
 from nstk.errors import NstkError, UsageError
 from nstk.folding import Folded, fold
+from nstk.integer_emission import emit_integer
 from nstk.options import DEFAULT_TOLERANCE, BuildOptions
 from nstk.output import check_writable, replacing
 from nstk.pairs import read_pairs
 from nstk.program import Program, read_program
-from nstk.record import assemble_report, error_text, header_file, plot_data
+from nstk.quantization import Quantized, quantize
+from nstk.record import add_rounding, assemble_report, error_text, header_file, plot_data
 from nstk.report import write_json
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, surrogate_folder, with_provenance
@@ -90,7 +92,7 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
     Args:
         saved: Folder of the surrogate.
         options: As for `build`; `source` is a C file, or the surrogate's folder to keep its program. Style, clamp and
-            sigmoid error stay the surrogate's.
+            sigmoid error stay the surrogate's, the number format as well.
         progress: Told each step as it begins.
 
     Raises:
@@ -104,7 +106,7 @@ def finetune(saved: Path, options: BuildOptions, progress: Progress = _quiet) ->
     if options.tolerance is None and program.tolerance is None:
         options = replace(options, tolerance=made.tolerance)
     _keep(saved, options.out / program.name)
-    return _run(program, replace(options, **_emission(made)), surrogate, progress)
+    return _run(program, replace(options, **made.emission()), surrogate, progress)
 
 
 def _keep(saved: Path, folder: Path) -> None:
@@ -120,17 +122,17 @@ def export(saved: Path, options: BuildOptions) -> Path:
 
     Args:
         saved: Folder of the surrogate.
-        options: `style`, `clamp`, `sigmoid_error` and `out` are used.
+        options: `number`, `style`, `clamp`, `sigmoid_error` and `out` are used.
 
     Returns:
         The folder `out/<function>` with header and surrogate.
     """
     surrogate = load_surrogate(saved)
-    surrogate = with_provenance(surrogate, emission=_emission(options))
+    surrogate = with_provenance(surrogate, emission=options.emission())
     folder = options.out / surrogate.program.name
     _keep(saved, folder)
     check_writable(folder)
-    header = emit(surrogate.program, _fold(surrogate), style=options.style)
+    header = _emit(surrogate.program, _arithmetic(surrogate), options.style)
     with replacing(folder) as scratch:
         (scratch / header_file(surrogate.program)).write_text(header)
         save_surrogate(surrogate, scratch)
@@ -159,19 +161,19 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
     if options.pairs is not None:
         x, y = _read_pairs(program, options.pairs)
         held_out = Comparison(x, y, np.full_like(y, np.nan))
-        return verify_header(program, _fold(surrogate), header, None, tolerance, options.seed, held_out).record
+        return verify_header(program, _arithmetic(surrogate), header, None, tolerance, options.seed, held_out).record
     with _runner(original, options) as runner:
         _check_program(runner, original, options.seed)
-        record = verify_header(program, _fold(surrogate), header, runner.outputs, tolerance, options.seed).record
+        record = verify_header(program, _arithmetic(surrogate), header, runner.outputs, tolerance, options.seed).record
         if options.exhaustive:
             _add_exhaustive(record, program, header, runner.outputs, tolerance, progress)
     if options.microcontrollers:
-        style, folded = surrogate.provenance["emission"]["style"], _fold(surrogate)
+        style, arithmetic = surrogate.provenance["emission"]["style"], _arithmetic(surrogate)
         x = np.concatenate(
             [sampling.corners(program.inputs)[:64], sampling.draw(program.inputs, 192, options.seed + 6)]
         )
         record["targets"] = {
-            name: verify_target(program, header, x, find_target(name), **_target_options(options, style, folded, x))
+            name: verify_target(program, header, x, find_target(name), **_target_options(options, style, arithmetic, x))
             for name in options.microcontrollers
         }
         record["ok"] = bool(record["ok"] and all(found["ok"] for found in record["targets"].values()))
@@ -187,7 +189,7 @@ def bench(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> di
         _check_program(runner, original, options.seed)
     base, style = header_names(surrogate.program).base, surrogate.provenance["emission"]["style"]
     host = _time(original, header, base, options)
-    return {"host": host, "targets": _count(original, header, base, options, style, _fold(surrogate), progress)}
+    return {"host": host, "targets": _count(original, header, base, options, style, _arithmetic(surrogate), progress)}
 
 
 def _read(options: BuildOptions) -> Program:
@@ -213,10 +215,10 @@ def _saved(saved: Path, options: BuildOptions) -> tuple[Surrogate, Program, str]
 
 
 def _made_with(saved: Path, surrogate: Surrogate) -> BuildOptions:
-    """Return the options a saved surrogate's provenance tells: tolerance, style, clamp and sigmoid error."""
+    """Return the options a saved surrogate's provenance tells: tolerance, and those of emission."""
     made = surrogate.provenance
     try:
-        emission = {key: made["emission"][key] for key in ("style", "clamp", "sigmoid_error")}
+        emission = {key: made["emission"][key] for key in ("number", "style", "clamp", "sigmoid_error")}
         return BuildOptions(saved, tolerance=made.get("tolerance"), **emission)
     except (KeyError, TypeError, OverflowError, UsageError) as error:
         raise UsageError(f"{saved}: damaged surrogate (provenance: {error})", "build it anew") from None
@@ -260,25 +262,30 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         began = time.perf_counter()
         fitted = _fit(program, data, tolerance, options, start, compiled, progress)
         seconds = time.perf_counter() - began
-        surrogate = with_provenance(fitted.surrogate, emission=_emission(options), tolerance=str(tolerance))
+        surrogate = with_provenance(fitted.surrogate, emission=options.emission(), tolerance=str(tolerance))
         init = "surrogate" if start is not None else method_name(options.init)
         surrogate = with_provenance(surrogate, init=init, effort=options.effort, seed=options.seed)
-        folded = _fold(surrogate)
-        header = emit(program, folded, style=options.style)
+        unrounded = surrogate
+        if options.number_format == "int16":
+            surrogate = _finish(surrogate, data, progress)
+        arithmetic = _arithmetic(surrogate)
+        header = _emit(program, arithmetic, options.style)
         progress("verifying")
-        verified = verify_header(program, folded, header, original, tolerance, options.seed, held_out)
+        verified = verify_header(program, arithmetic, header, original, tolerance, options.seed, held_out)
         if options.exhaustive and original is not None:
             _add_exhaustive(verified.record, program, header, original, tolerance, progress)
         errors = {o["name"]: error_text(o) for o in verified.record["outputs"]}
         verified_code = header.partition("*/")[2]
-        header = emit(program, folded, style=options.style, errors=errors)
+        header = _emit(program, arithmetic, options.style, errors)
         if header.partition("*/")[2] != verified_code:
             raise RuntimeError("the header's code changed with its banner")
         progress("timing")
         host = _time(program, header, header_names(program).base, options) if original is not None else None
-        targets = _count(program, header, header_names(program).base, options, options.style, folded, progress)
-        plots = plot_data(program, surrogate, folded, original, verified)
-    report = assemble_report(program, options, fitted, surrogate, folded, header, verified, host, seconds)
+        targets = _count(program, header, header_names(program).base, options, options.style, arithmetic, progress)
+        plots = plot_data(program, surrogate, arithmetic, original, verified)
+    report = assemble_report(program, options, fitted, surrogate, arithmetic, header, verified, host, seconds)
+    if isinstance(arithmetic, Quantized):
+        add_rounding(report, unrounded, verified)
     report["bench"]["targets"] = targets
     report["verdict"]["per_target"] |= {name: explain_costs(costs) for name, costs in targets.items()}
     report["verify"]["ok"] = bool(report["verify"]["ok"] and all(costs.get("ok", True) for costs in targets.values()))
@@ -354,13 +361,24 @@ def _fit(
     )
 
 
-def _emission(options: BuildOptions) -> dict[str, Any]:
-    return {"style": options.style, "clamp": options.clamp, "sigmoid_error": options.sigmoid_error}
+def _finish(surrogate: Surrogate, data: "Data", progress: Progress) -> Surrogate:
+    from nstk.integer_finishing import finish
+
+    progress("rounding to int16")
+    return finish(surrogate, surrogate.provenance["emission"]["sigmoid_error"], data.x, data.y)
 
 
-def _fold(surrogate: Surrogate) -> Folded:
+def _arithmetic(surrogate: Surrogate) -> Folded | Quantized:
     emission = surrogate.provenance["emission"]
+    if emission["number"] == "int16":
+        return quantize(surrogate, emission["sigmoid_error"])
     return fold(surrogate, emission["sigmoid_error"], emission["clamp"])
+
+
+def _emit(program: Program, arithmetic: Folded | Quantized, style: str, errors: dict[str, str] | None = None) -> str:
+    if isinstance(arithmetic, Quantized):
+        return emit_integer(program, arithmetic, style=style, errors=errors)
+    return emit(program, arithmetic, style=style, errors=errors)
 
 
 def _time(program: Program, header: str, callee: str, options: BuildOptions) -> dict[str, Any]:
@@ -374,10 +392,10 @@ def _check_targets(options: BuildOptions) -> None:
         check_target(find_target(name))
 
 
-def _target_options(options: BuildOptions, style: str, folded: Folded, x: Array) -> dict[str, Any]:
+def _target_options(options: BuildOptions, style: str, arithmetic: Folded | Quantized, x: Array) -> dict[str, Any]:
     """Return how a surrogate is built and judged on a target; both roundings may differ by rung 2's bound there."""
     optimize = "-Os" if style == "size" else "-O2"
-    bound = 2 * folded.evaluate(x)[1]
+    bound = 2 * arithmetic.evaluate(x)[1]
     return {"optimize": optimize, "bound": bound, "includes": options.include, "cflags": options.cflags}
 
 
@@ -387,7 +405,7 @@ def _count(
     callee: str,
     options: BuildOptions,
     style: str,
-    folded: Folded,
+    arithmetic: Folded | Quantized,
     progress: Progress,
 ) -> dict[str, Any]:
     """Measure on every target but the host; a target an original cannot be built for gets `error` and `hint`."""
@@ -395,7 +413,7 @@ def _count(
     found: dict[str, Any] = {}
     for name in options.microcontrollers:
         progress(f"counting on {name}")
-        how = _target_options(options, style, folded, x)
+        how = _target_options(options, style, arithmetic, x)
         try:
             found[name] = measure_target(program, header, x, find_target(name), callee=callee, **how)
         except NstkError as error:

@@ -10,6 +10,7 @@ from nstk.emission import header_names
 from nstk.folding import Folded
 from nstk.options import BuildOptions
 from nstk.program import Program
+from nstk.quantization import Quantized
 from nstk.report import number
 from nstk.surrogate import Surrogate
 from nstk.verdict import judge_use
@@ -42,7 +43,7 @@ def assemble_report(
     options: BuildOptions,
     fitted: "Fitted",
     surrogate: Surrogate,
-    folded: Folded,
+    arithmetic: Folded | Quantized,
     header: str,
     verified: Verified,
     host: dict[str, Any] | None,
@@ -55,7 +56,7 @@ def assemble_report(
         options: What was asked for.
         fitted: What fitting found.
         surrogate: The result.
-        folded: Its arithmetic.
+        arithmetic: Its arithmetic.
         header: Text of the final header.
         verified: What verification found.
         host: Timing on this CPU; None if the original was not run.
@@ -103,9 +104,9 @@ def assemble_report(
         "header": {
             "file": header_file(program),
             "sha256": hashlib.sha256(header.encode()).hexdigest(),
-            "number": "float",
+            "number": "int16" if isinstance(arithmetic, Quantized) else "float",
             "style": options.style,
-            "sigmoid_error": folded.sigmoid_error,
+            "sigmoid_error": arithmetic.sigmoid_error,
             "license": "Apache-2.0 with nstk's exception for emitted code: no obligations",
         },
         "verify": record,
@@ -121,8 +122,34 @@ def assemble_report(
     }
 
 
+def add_rounding(report: dict[str, Any], unrounded: Surrogate, verified: Verified) -> None:
+    """Add to a report how far the surrogate was off before it was rounded to int16, and after, on the fresh points.
+
+    Args:
+        report: Gets `rounding`: for each output its `name` and, each for `float` and `int16`, `max_abs` and `nrmse`.
+        unrounded: The surrogate as fitted, in floating point with the exact sigmoid.
+        verified: What verification of the int16 header found.
+    """
+    fresh = verified.fresh
+    std = fresh.expected.std(0)
+    unit = np.where(std > 0, std, 1.0)
+    errors = {"float": unrounded.predict(fresh.x) - fresh.expected, "int16": fresh.got - fresh.expected}
+    report["rounding"] = [
+        {
+            "name": name,
+            "max_abs": {kind: float(np.abs(error[:, o]).max()) for kind, error in errors.items()},
+            "nrmse": {kind: float(np.sqrt(np.mean(error[:, o] ** 2)) / unit[o]) for kind, error in errors.items()},
+        }
+        for o, name in enumerate(unrounded.program.output_names)
+    ]
+
+
 def plot_data(
-    program: Program, surrogate: Surrogate, folded: Folded, original: Function | None, verified: Verified
+    program: Program,
+    surrogate: Surrogate,
+    arithmetic: Folded | Quantized,
+    original: Function | None,
+    verified: Verified,
 ) -> "PlotData":
     """Evaluate original and surrogate where the report's page draws them."""
     from nstk.report_plots import PlotData
@@ -143,7 +170,7 @@ def plot_data(
     if original is not None and len(inputs) == 2:
         grid = np.stack(np.meshgrid(axes[::2, 0], axes[::2, 1], indexing="ij"), -1).reshape(-1, 2)
         grid = sampling.snap(inputs, grid)
-        error_map = (folded.evaluate(grid)[0] - original(grid)).reshape(65, 65, -1)
+        error_map = (arithmetic.evaluate(grid)[0] - original(grid)).reshape(65, 65, -1)
     fresh = verified.fresh
     return PlotData(
         fresh.x[:20000],
@@ -151,6 +178,6 @@ def plot_data(
         fresh.got[:20000],
         np.stack([x.reshape(*shape[:2], -1)[i, :, i] for i in range(len(inputs))]),
         original(x).reshape(shape) if original is not None else None,
-        folded.evaluate(x)[0].reshape(shape),
+        arithmetic.evaluate(x)[0].reshape(shape),
         error_map,
     )

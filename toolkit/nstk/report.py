@@ -22,13 +22,14 @@ SCHEMA_VERSION = 1
 
 #: Keys in the order a reader wants them; all others follow alphabetically.
 _KEY_ORDER = """
-    schema_version program init finetune networks rungs header verify bench verdict build
+    schema_version program init finetune networks rungs header rounding verify bench verdict build
     name function source_file sha256 inputs outputs ctype lo hi log
     method candidates zero_shot_nrmse optimizer iterations seconds samples train_nrmse
     topology parameters number style sigmoid_error license use reason per_target ok constants arithmetic
     n max_abs rmse nrmse p99_abs range worst_input worst_expected worst_got tolerance
     certificate confidence coverage host targets original surrogate min median max unit
 """
+_KINDS = ("float", "int16")
 _KEY_RANK = {key: rank for rank, key in enumerate(_KEY_ORDER.split())}
 
 
@@ -79,7 +80,7 @@ def summary(report: Mapping[str, Any], folder: Path | None = None) -> "Renderabl
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(headline(report), style="bold"), _terminal(facts(report))]
-    for table in (rungs(report), errors(report)):
+    for table in (rungs(report), errors(report), rounding(report)):
         parts += [Text(), _terminal(table)] if table.rows else []
     parts += [Padding(Text(sentence), (0, 0, 0, 2)) for sentence in worst_points(report) + certificates(report)]
     for table in (rungs_of_verification(report), *costs(report)):
@@ -173,6 +174,16 @@ def errors(report: Mapping[str, Any]) -> TextTable:
     reference = "held-out pairs" if held_out(report) else "the original function"
     head = ("output", "largest", "of range", "nrmse", "99 % below", "tolerance", "met")
     return TextTable(f"Error against {reference}", head, tuple(rows))
+
+
+def rounding(report: Mapping[str, Any]) -> TextTable:
+    """Return each output's error in floating point and in int16 side by side, on the same draws."""
+    rows = []
+    for output in report.get("rounding", ()):
+        cells = [number(output[key][kind], up=key == "max_abs") for key in ("max_abs", "nrmse") for kind in _KINDS]
+        rows.append((output["name"], *cells))
+    head = ("output", "largest, float", "int16", "nrmse, float", "int16")
+    return TextTable("Rounding to int16", head, tuple(rows))
 
 
 def worst_points(report: Mapping[str, Any]) -> list[str]:

@@ -80,7 +80,7 @@ def _verification(report: Mapping[str, Any]) -> Section:
     claims = words.certificates(report)
     if words.held_out(report):
         claims = ["The original was not run here: the errors are those on held-out pairs, and nothing is certified."]
-    return Section("Verification", tuple(claims), (words.rungs_of_verification(report),))
+    return Section("Verification", tuple(claims), (words.rungs_of_verification(report), words.rounding(report)))
 
 
 def _errors(report: Mapping[str, Any], plots: PlotData) -> Section:

@@ -12,7 +12,9 @@ from nstk.constants import check_constants
 from nstk.emission import header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded
+from nstk.integer_verification import check_integer_arithmetic, check_integer_constants
 from nstk.program import Input, Program
+from nstk.quantization import Quantized
 from nstk.sandbox import ProgramRunner
 from nstk.tolerance import Tolerance
 
@@ -216,7 +218,7 @@ class Verified:
 
 def verify_header(
     program: Program,
-    folded: Folded,
+    arithmetic: Folded | Quantized,
     header: str,
     original: Function | None,
     tolerance: Tolerance,
@@ -227,7 +229,7 @@ def verify_header(
 
     Args:
         program: The original.
-        folded: The arithmetic that the header should hold.
+        arithmetic: What the header should hold.
         header: Text of the header.
         original: Runs the program; None with `held_out`.
         tolerance: What is allowed.
@@ -244,14 +246,18 @@ def verify_header(
             checked = fresh = Comparison(held_out.x, held_out.expected, runner.run(held_out.x))
         else:
             raise ValueError("neither an original nor pairs to compare with")
-    constants = check_constants(program, folded, header)
-    arithmetic = check_arithmetic(program, folded, header, seed)
+    if isinstance(arithmetic, Quantized):
+        constants = check_integer_constants(program, arithmetic, header)
+        computed = check_integer_arithmetic(program, arithmetic, header, seed)
+    else:
+        constants = check_constants(program, arithmetic, header)
+        computed = check_arithmetic(program, arithmetic, header, seed)
     outputs = judge(program, checked, fresh, tolerance, held_out is None)
     record = {
-        "ok": bool(constants["ok"] and arithmetic["ok"] and all(o["ok"] for o in outputs)),
+        "ok": bool(constants["ok"] and computed["ok"] and all(o["ok"] for o in outputs)),
         "method": "original run here" if held_out is None else "held-out pairs",
         "constants": constants,
-        "arithmetic": arithmetic,
+        "arithmetic": computed,
         "outputs": outputs,
     }
     return Verified(record, fresh)

@@ -7,7 +7,7 @@ from nstk.program import Parameter, Program
 from nstk.resources import render
 
 #: How a callee takes its arguments; the value is the suffix of the surrogate's function.
-FORMS = {"drop-in": "_surrogate", "float": "_surrogate_f", "batch": "_surrogate_batch"}
+FORMS = {"drop-in": "_surrogate", "float": "_surrogate_f", "batch": "_surrogate_batch", "int16": "_surrogate_q"}
 
 
 def run_wrapper(
@@ -23,7 +23,8 @@ def run_wrapper(
         callee: Name of the function to call; default the program's own, or with `header` the surrogate's.
         header: Text of a surrogate header that stands in place of the program's source.
         form: `drop-in` (the program's own signature), `float` (all inputs and outputs flattened floats: one output is
-            the return value, several go through pointers), or `batch` (structure of arrays).
+            the return value, several go through pointers), `int16` (the same in int16), or `batch` (structure of
+            arrays).
 
     Raises:
         UsageError: Unknown form.
@@ -33,8 +34,8 @@ def run_wrapper(
     name = callee or (program.name if header is None else program.name + FORMS[form])
     if form == "drop-in":
         setup, call, stores = _exact_call(program, name)
-    elif form == "float":
-        setup, call, stores = _float_call(program, name)
+    elif form in ("float", "int16"):
+        setup, call, stores = _flat_call(program, name, "float" if form == "float" else "short")
     else:
         setup, call, stores = _batch_call(program, name)
     return render(
@@ -80,14 +81,14 @@ def _output_local(parameter: Parameter, local: str) -> Iterator[str]:
         yield from (f'{local}[{k}] = __builtin_nan("");' for k in range(parameter.size))
 
 
-def _float_call(program: Program, callee: str) -> tuple[list[str], str, list[str]]:
-    arguments = [f"(float)nstk_x[{i}]" for i in range(len(program.inputs))]
+def _flat_call(program: Program, callee: str, ctype: str) -> tuple[list[str], str, list[str]]:
+    arguments = [f"({ctype})nstk_x[{i}]" for i in range(len(program.inputs))]
     count = len(program.outputs)
     if count == 1:
         return [], f"nstk_y[0] = (double){callee}({', '.join(arguments)});", []
     arguments += [f"&nstk_out[{o}]" for o in range(count)]
     stores = [f"nstk_y[{o}] = (double)nstk_out[{o}];" for o in range(count)]
-    return [f"float nstk_out[{count}];"], f"{callee}({', '.join(arguments)});", stores
+    return [f"{ctype} nstk_out[{count}];"], f"{callee}({', '.join(arguments)});", stores
 
 
 def _batch_call(program: Program, callee: str) -> tuple[list[str], str, list[str]]:

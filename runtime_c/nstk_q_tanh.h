@@ -1,0 +1,96 @@
+/* nstk_q_tanh.h: products and the activation of int16 surrogates, without a branch.
+ *
+ * Integers only; >> of a negative number is arithmetic, as every compiler for these processors has it.
+ */
+#if defined(__AVR__)
+#include <avr/pgmspace.h>
+#define NSTK_Q_FLASH PROGMEM
+#define NSTK_Q_READ16(p) ((int16_t)pgm_read_word(p))
+#define NSTK_Q_READ32(p) ((int32_t)pgm_read_dword(p))
+#else
+#define NSTK_Q_FLASH
+#define NSTK_Q_READ16(p) (*(p))
+#define NSTK_Q_READ32(p) (*(p))
+#endif
+
+#if defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__)
+/* Eight low registers do all the work: keeps a layer's sums in the order written, which loads every input only once,
+   and weights in one instruction each, where compilers would make one from another in two. */
+#define NSTK_Q_OPAQUE(x) __asm__("" : "+l"(x))
+#define NSTK_Q_WEIGHT(w) NSTK_Q_OPAQUE(w)
+#define NSTK_Q_ORDER(a, b, c, d) __asm__("" : "+l"(a), "+l"(b), "+l"(c), "+l"(d))
+#else
+#define NSTK_Q_WEIGHT(w) ((void)0)
+#define NSTK_Q_ORDER(a, b, c, d) ((void)0)
+#endif
+
+#if defined(__GNUC__)
+#if !defined(NSTK_Q_OPAQUE)
+/* A value the compiler knows nothing about: it would turn masks back into branches. */
+#define NSTK_Q_OPAQUE(x) __asm__("" : "+r"(x))
+#endif
+/* Called, not inlined: used once per input, where code memory is scarce. */
+#define NSTK_Q_CALL static __attribute__((noinline, unused))
+/* Inlined even for size: a call costs half of what it does. */
+#define NSTK_Q_INLINE static inline __attribute__((always_inline))
+#else
+#define NSTK_Q_OPAQUE(x) ((void)0)
+#define NSTK_Q_CALL static inline
+#define NSTK_Q_INLINE static inline
+#endif
+
+/* sum + weight x, a product of two 16-bit numbers. */
+NSTK_Q_INLINE int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
+{
+    int32_t w = weight;
+    NSTK_Q_WEIGHT(w);
+    return sum + w * x;
+}
+
+/* The smaller of two numbers whose difference does not overflow. */
+NSTK_Q_INLINE int32_t nstk_q_min(int32_t x, int32_t most)
+{
+    const int32_t over = most - x;
+    int32_t mask = over >> 31;
+    NSTK_Q_OPAQUE(mask);
+    return x + (over & mask);
+}
+
+/* The nearest int16 of a number above -2^30 and below 2^30. */
+static inline int16_t nstk_q_saturate(int32_t x)
+{
+    return (int16_t)~nstk_q_min(~nstk_q_min(x, 32767), 32767);
+}
+
+/* The larger of a number and 0. */
+NSTK_Q_INLINE int32_t nstk_q_positive(int32_t x)
+{
+    int32_t mask = x >> 31;
+    NSTK_Q_OPAQUE(mask);
+    return x & ~mask;
+}
+
+/* Between the two entries of a table around position / 2^16. */
+NSTK_Q_INLINE int nstk_q_entry(const int16_t *table, uint32_t position)
+{
+    const int16_t *const entry = table + (position >> 16);
+    const int low = NSTK_Q_READ16(entry);
+    const unsigned rise = (unsigned)(NSTK_Q_READ16(entry + 1) - low);
+    return low + (int)((uint32_t)rise * (uint16_t)position >> 16);
+}
+
+/* 32767 tanh at sum, which is 2^(shift + 16) for every entry of the table. */
+NSTK_Q_INLINE int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
+{
+    const int32_t sign = sum >> 31;
+    const int value = nstk_q_entry(table, (uint32_t)((sum ^ sign) - sign) >> shift);
+    return (value ^ (int)sign) - (int)sign;
+}
+
+/* The same where sum may lie beyond the table, whose last position is `limit`. */
+NSTK_Q_INLINE int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
+{
+    const int32_t sign = sum >> 31;
+    const int value = nstk_q_entry(table, (uint32_t)nstk_q_min(((sum ^ sign) - sign) >> shift, limit));
+    return (value ^ (int)sign) - (int)sign;
+}

@@ -1,0 +1,258 @@
+"""Emission of a quantized surrogate as one standalone C header, which uses no floating-point arithmetic."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstk import __version__, sampling
+from nstk.c_text import comment_text, legal_name
+from nstk.emission import (
+    Names,
+    batch_entry,
+    declaration,
+    entry_comments,
+    float_literal_text,
+    header_names,
+    runtime_text,
+)
+from nstk.integer_expressions import input_expression, loop_lines, output_expression, unrolled_lines
+from nstk.program import CType, Program
+from nstk.quantization import Quantized, QuantizedNetwork
+from nstk.resources import render
+
+#: Numbers by macro's name: float32 ones tell users a format, integers are what the code computes with.
+Macros = dict[str, np.float32 | int]
+Tables = dict[str, NDArray[np.int16] | NDArray[np.int32]]
+
+
+def integer_constants(program: Program, quantized: Quantized) -> tuple[Macros, Tables]:
+    """Return every number of an int16 header by name: macros, and tables in emitted order."""
+    names = header_names(program)
+    macros: Macros = {}
+    for i, (name, made) in enumerate(zip(names.macros, quantized.inputs, strict=True)):
+        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(made.middle), np.float32(made.step)
+        lo, hi = _integer_ends(program, i)
+        macros |= {f"{name}_LO": lo} if lo is not None else {}
+        macros |= {f"{name}_HI": hi} if hi is not None else {}
+    for name, out in zip(output_macros(names), quantized.outputs, strict=True):
+        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(out.middle), np.float32(out.step)
+        macros |= {f"{name}_CENTER": out.center, f"{name}_BITS": out.bits}
+        macros |= {f"{name}_REDUCE": out.reduce, f"{name}_SHIFT": out.shift}
+    macros[_limit_macro(names)] = quantized.table.limit
+    tables: Tables = {
+        f"{names.base}_tanh": np.array(quantized.table.values, np.int16),
+        f"{names.base}_in": np.array(_rows(quantized), np.int32).ravel(),
+    }
+    for k, network in enumerate(quantized.networks):
+        shifts = [layer.shift for layer in network.layers[:-1]]
+        macros |= dict(zip(_shift_macros(names, k, network), shifts, strict=True))
+        tables[f"{names.base}_w{k}"] = np.concatenate([layer.weight.ravel() for layer in network.layers])
+        tables[f"{names.base}_b{k}"] = np.concatenate([layer.bias for layer in network.layers])
+    return macros, tables
+
+
+def emit_integer(
+    program: Program, quantized: Quantized, *, style: str = "speed", errors: Mapping[str, str] | None = None
+) -> str:
+    """Write the int16 header of a surrogate. Equal arguments give equal bytes.
+
+    Args:
+        program: The function that is replaced.
+        quantized: Its arithmetic.
+        style: `speed` (unrolled) or `size` (loops).
+        errors: Measured error of each output by name, as text for the banner; None before verification.
+
+    Returns:
+        C99 and C++11 text.
+    """
+    names = header_names(program)
+    macros, tables = integer_constants(program, quantized)
+    lines_of = unrolled_lines if style == "speed" else loop_lines
+    in_flash = {f"{names.base}_tanh", f"{names.base}_in"} if style == "speed" else set(tables)
+    context: dict[str, Any] = {
+        "name": names.base,
+        "prefix": names.prefix,
+        "banner": _banner(program, quantized, style, errors),
+        "entries": [*entry_comments(names), (f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value")],
+        "includes": ["float.h"] * _uses(program, "double") + ["stddef.h", "stdint.h"],
+        "runtime": [runtime_text(name) for name in _runtime_names(program, style)],
+        "macros": [(name, _literal(value)) for name, value in macros.items()],
+        "tables": [(n, f"{v.dtype}_t", v.tolist(), n in in_flash) for n, v in tables.items()],
+        "networks": [
+            {
+                "topology": _widths(network),
+                "w": f"{names.base}_w{k}",
+                "b": f"{names.base}_b{k}",
+                "lines": lines_of(network, f"{names.base}_tanh", _shift_macros(names, k, network), _limit_macro(names)),
+            }
+            for k, network in enumerate(quantized.networks)
+        ],
+        "integer": _integer_entry(names, quantized),
+        "float": _float_entry(names, quantized),
+        "drop_in": _drop_in(program, names, quantized),
+        "batch": batch_entry(names, "size"),
+    }
+    return render("surrogate_int16.h.j2", h=context)
+
+
+def output_macros(names: Names) -> tuple[str, ...]:
+    """Return the start of the macros of each scalar output, apart from those of the inputs."""
+    taken = [name[len(names.prefix) + 1 :] for name in names.macros]
+    for output in names.outputs:
+        taken.append(legal_name(output.upper(), taken))
+    return tuple(f"{names.prefix}_{name}" for name in taken[len(names.macros) :])
+
+
+def _integer_ends(program: Program, i: int) -> tuple[int | None, int | None]:
+    """Return the ends that the code must clamp an integer input to: those inside its type's range."""
+    ctype = program.inputs[i].ctype
+    if ctype.kind != "int":
+        return None, None
+    corners = sampling.corners(program.inputs)[:, i]
+    lo, hi = corners.min(), corners.max()
+    return int(lo) if lo > ctype.lo else None, int(hi) if hi < ctype.hi else None
+
+
+def _rows(quantized: Quantized) -> list[tuple[int, int, int, int]]:
+    """Return the distinct input formats, in order of first use."""
+    return list(dict.fromkeys(made.row for made in quantized.inputs))
+
+
+def _row(names: Names, quantized: Quantized, i: int) -> str:
+    return f"{names.base}_in + {4 * _rows(quantized).index(quantized.inputs[i].row)}"
+
+
+def _limit_macro(names: Names) -> str:
+    return f"{names.prefix}_LIMIT"
+
+
+def _shift_macros(names: Names, k: int, network: QuantizedNetwork) -> list[str]:
+    return [f"{names.prefix}_SHIFT{k}_{layer}" for layer in range(len(network.layers) - 1)]
+
+
+def _literal(value: np.float32 | int) -> str:
+    if isinstance(value, int):
+        return f"({value})" if value < 0 else str(value)
+    return float_literal_text(value)
+
+
+def _widths(network: QuantizedNetwork) -> str:
+    return "-".join(map(str, [network.layers[0].weight.shape[1], *(len(layer.bias) for layer in network.layers)]))
+
+
+def _banner(program: Program, quantized: Quantized, style: str, errors: Mapping[str, str] | None) -> list[str]:
+    lines = [f"Neural surrogate of {program.name}() in {program.file}, emitted by nstk {__version__}.", ""]
+    for network in quantized.networks:
+        made = ", ".join(program.outputs[o].name for o in network.outputs)
+        lines.append(
+            f"network    {_widths(network)} -> {made} (int16, 32-bit sums that cannot overflow; {style} style)"
+        )
+    for i in program.inputs:
+        drawn = ", log-uniform" if i.interval.log else ""
+        ends = f"{i.interval.lo:.9g}, {i.interval.hi:.9g}"
+        lines.append(f"domain     {i.name} in [{ends}]{drawn} (outside it saturates, NaN as infinity)")
+    for name, text in (errors or {}).items():
+        lines.append(f"error      {name}: {text}")
+    lines += ["", "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."]
+    return [comment_text(line) for line in lines]
+
+
+def _integer_entry(names: Names, quantized: Quantized) -> dict[str, Any]:
+    """Return prototype and body of `<name>_q`: all int16, one result returned, several through pointers."""
+    single = len(names.outputs) == 1
+    parameters = [f"int16_t {n}" for n in names.inputs] + ([] if single else [f"int16_t *{n}" for n in names.outputs])
+    results = []
+    for o, (macro, made) in enumerate(zip(output_macros(names), quantized.outputs, strict=True)):
+        text = f"({{y}}[{o}] + ((int32_t)1 << {macro}_SHIFT >> 1)) >> {macro}_SHIFT"
+        results.append(f"nstk_q_saturate({text})" if made.clamp else f"(int16_t)({text})")
+    body = _body(names, list(names.inputs), {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
+    return {"returns": "int16_t" if single else "void", "parameters": ", ".join(parameters), "body": body}
+
+
+def _float_entry(names: Names, quantized: Quantized) -> dict[str, Any]:
+    """Return prototype and body of `<name>_f`: all floats, one result returned, several through pointers."""
+    single = len(names.outputs) == 1
+    parameters = [f"float {n}" for n in names.inputs] + ([] if single else [f"float *{n}" for n in names.outputs])
+    arguments = [f"nstk_q_from_float({n}, {_row(names, quantized, i)})" for i, n in enumerate(names.inputs)]
+    results = [f"nstk_q_to_float({_fixed(m, o)}, {m}_BITS)" for o, m in enumerate(output_macros(names))]
+    body = _body(names, arguments, {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
+    return {"returns": "float" if single else "void", "parameters": ", ".join(parameters), "body": body}
+
+
+def _drop_in(program: Program, names: Names, quantized: Quantized) -> dict[str, Any]:
+    """Return prototype and body of the drop-in, which keeps the original's exact types."""
+    arguments: list[str] = []
+    targets: list[tuple[str, CType]] = [("", program.returns)] if program.returns else []
+    parameters = []
+    for p, name in zip(program.parameters, names.parameters, strict=True):
+        parameters.append(declaration(p, name))
+        elements = [name] if p.role == "value" else [f"{name}[{i}]" for i in range(p.size)]
+        if p.role not in ("value", "array"):
+            targets += [(name if p.role == "pointer" else f"{name}[{i}]", p.ctype) for i in range(p.size)]
+            continue
+        for element in elements:
+            i = len(arguments)
+            lo, hi = _integer_ends(program, i)
+            ends = ("" if lo is None else f"{names.macros[i]}_LO", "" if hi is None else f"{names.macros[i]}_HI")
+            row = _row(names, quantized, i)
+            arguments.append(input_expression(element, p.ctype, quantized.inputs[i], row, ends))
+    results = [
+        output_expression(_fixed(macro, o), ctype, quantized.outputs[o], f"{macro}_BITS")
+        for o, (macro, (_, ctype)) in enumerate(zip(output_macros(names), targets, strict=True))
+    ]
+    pointers = [f"*{t}" if "[" not in t else t for t, _ in targets if t]
+    body = _body(names, arguments, set(names.parameters), results, pointers, assigned=True)
+    return {
+        "returns": program.returns.name if program.returns else "void",
+        "parameters": ", ".join(parameters),
+        "body": body,
+    }
+
+
+def _fixed(macro: str, o: int) -> str:
+    return f"({{y}}[{o}] >> {macro}_REDUCE) + {macro}_CENTER"
+
+
+def _body(
+    names: Names,
+    arguments: Sequence[str],
+    taken: set[str],
+    results: Sequence[str],
+    targets: Sequence[str],
+    assigned: bool = False,
+) -> list[str]:
+    """Return statements that run the core: what has no target is returned and comes first.
+
+    Args:
+        names: Of the header.
+        arguments: int16 expressions of the inputs.
+        taken: Names of parameters.
+        results: Expressions of the outputs, with `{y}` for the array of sums.
+        targets: Where the last results go: names of pointers, or lvalues if `assigned`.
+        assigned: Whether targets are lvalues.
+    """
+    y, x = legal_name("y", taken), legal_name("x", taken)
+    lines = [f"int {x}[{len(arguments)}];", f"int32_t {y}[{len(results)}];"]
+    lines += [f"{x}[{i}] = {argument};" for i, argument in enumerate(arguments)]
+    lines.append(f"{names.base}_core({x}, {y});")
+    values = [result.format(y=y) for result in results]
+    first = len(values) - len(targets)
+    lines += [f"{t if assigned else '*' + t} = {v};" for t, v in zip(targets, values[first:], strict=True)]
+    return lines + [f"return {value};" for value in values[:first]]
+
+
+def _uses(program: Program, kind: str) -> bool:
+    types = [p.ctype for p in program.parameters] + ([program.returns] if program.returns else [])
+    return any(t.kind == kind for t in types)
+
+
+def _runtime_names(program: Program, style: str) -> list[str]:
+    return [
+        "nstk_q_tanh",
+        "nstk_q_float",
+        *(["nstk_q_dense"] if style == "size" else []),
+        *(["nstk_q_double"] if _uses(program, "double") else []),
+        *(["nstk_q_int"] if _uses(program, "int") else []),
+    ]
