@@ -200,21 +200,10 @@ def emit_headers() -> dict[str, str]:
     """Return our header for the reference network over [-1, 1]^9, as built by default and without clamp."""
     from nstk.emission import emit
     from nstk.folding import fold
-    from nstk.program import read_program
-    from nstk.surrogate import Network, Surrogate
-    from nstk.topology import Topology
 
-    net = reference_net.load()
-    params = np.concatenate([part.ravel() for layer in zip(net.weights, net.biases, strict=True) for part in layer])
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "ref.c"
-        arguments = ", ".join(f"float x{i}" for i in range(9))
-        source.write_text(f"float ref({arguments}) {{ return x0; }}\n")
-        program = read_program(source)
-    network = Network(Topology((9, 4, 4, 1)), params, (0,))
-    surrogate = Surrogate(program, (network,), np.zeros(1), np.ones(1), {})
+    surrogate = reference_net.reference_surrogate()
     folded = {OURS: fold(surrogate, SIGMOID_ERROR), OURS_UNCLAMPED: fold(surrogate, SIGMOID_ERROR, clamp=False)}
-    return {name: emit(program, arithmetic) for name, arithmetic in folded.items()}
+    return {name: emit(surrogate.program, arithmetic) for name, arithmetic in folded.items()}
 
 
 def main() -> None:

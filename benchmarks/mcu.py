@@ -26,12 +26,11 @@ from nstk.folding import fold
 from nstk.options import BuildOptions
 from nstk.pipeline import build
 from nstk.program import Program, read_program
-from nstk.surrogate import Network, Surrogate, load_surrogate
+from nstk.surrogate import load_surrogate
 from nstk.targets.firmware import Callee
 from nstk.targets.measuring import measure_target, run_on_target
 from nstk.targets.target import TARGETS
 from nstk.targets.toolchains import find_toolchains
-from nstk.topology import Topology
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "mcu.json"
@@ -49,22 +48,12 @@ def network_program(folder: Path) -> Program:
     return read_program(source)
 
 
-def network_surrogate(folder: Path) -> Surrogate:
-    """Return the reference network as a surrogate over [-1, 1]^9."""
-    net = reference_net.load()
-    params = np.concatenate([part.ravel() for layer in zip(net.weights, net.biases, strict=True) for part in layer])
-    source = folder / "ref.c"
-    source.write_text(f"float ref({', '.join(f'float x{i}' for i in range(9))}) {{ return x0; }}\n")
-    network = Network(Topology((9, 4, 4, 1)), params, (0,))
-    return Surrogate(read_program(source), (network,), np.zeros(1), np.ones(1), {})
-
-
 def candidates(folder: Path) -> dict[str, tuple[str, tuple[Path, ...]]]:
     """Return C text that defines `run_scalar` and header folders, by whose it is."""
     net = reference_net.load()
     (folder / "weights.h").write_text(neighbours.expf_weights(net))
     by_hand = (HERE / "c" / "expf_net.c").read_text()
-    surrogate = network_surrogate(folder)
+    surrogate = reference_net.reference_surrogate()
     ours = {}
     for style in ("speed", "size"):
         for clamp in (True, False):

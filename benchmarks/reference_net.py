@@ -4,10 +4,15 @@
 """
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nstk.surrogate import Surrogate
 
 PATH = Path(__file__).with_name("reference_net.json")
 
@@ -53,6 +58,21 @@ def load() -> ReferenceNet:
 def draw_inputs(n: int, seed: int = 1) -> np.ndarray:
     """Draw the benchmark's inputs: (n, 9) float32, uniform over the network's domain [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (n, 9)).astype(np.float32)
+
+
+def reference_surrogate() -> "Surrogate":
+    """Return the network as a surrogate of `float ref(float x0, ...)` over [-1, 1]^9, as if fitted to it."""
+    from nstk.program import read_program
+    from nstk.surrogate import Network, Surrogate
+    from nstk.topology import Topology
+
+    net = load()
+    params = np.concatenate([part.ravel() for layer in zip(net.weights, net.biases, strict=True) for part in layer])
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "ref.c"
+        source.write_text(f"float ref({', '.join(f'float x{i}' for i in range(9))}) {{ return x0; }}\n")
+        program = read_program(source)
+    return Surrogate(program, (Network(Topology((9, 4, 4, 1)), params, (0,)),), np.zeros(1), np.ones(1), {})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Emission of a quantized surrogate as one standalone C header, which uses no floating-point arithmetic."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from nstk import __version__, sampling
 from nstk.c_text import comment_text, legal_name
+from nstk.domain import Interval
 from nstk.emission import (
     Names,
     batch_entry,
@@ -18,7 +20,7 @@ from nstk.emission import (
     runtime_text,
 )
 from nstk.integer_expressions import input_expression, loop_lines, output_expression, unrolled_lines
-from nstk.program import CType, Program
+from nstk.program import CType, Input, Output, Parameter, Program
 from nstk.quantization import Quantized, QuantizedNetwork
 from nstk.resources import render
 
@@ -95,6 +97,23 @@ def emit_integer(
         "batch": batch_entry(names, "size"),
     }
     return render("surrogate_int16.h.j2", h=context)
+
+
+def integer_program(program: Program) -> Program:
+    """Return the program with the signature of `<function>_surrogate_q`; an input's interval is all of int16."""
+    names = header_names(program)
+    short = CType("short", "int", -(2.0**15), 2.0**15 - 1)
+    results = () if len(names.outputs) == 1 else names.outputs
+    return replace(
+        program,
+        parameters=(
+            *(Parameter(name, short, "value", 1, f"short {name}") for name in names.inputs),
+            *(Parameter(name, short, "pointer", 1, f"short *{name}") for name in results),
+        ),
+        returns=None if results else short,
+        inputs=tuple(Input(name, short, Interval(short.lo, short.hi)) for name in names.inputs),
+        outputs=tuple(Output(name, short) for name in names.outputs),
+    )
 
 
 def output_macros(names: Names) -> tuple[str, ...]:

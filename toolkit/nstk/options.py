@@ -39,7 +39,7 @@ class BuildOptions:
         tolerance: `0.01` (output units) or `1%`; None for the comment's, else 1 %.
         norm: `rms` or `max`.
         topology: `auto` or hidden widths.
-        number: Number format of the header, `float` or `int16`; `auto` is float on every target so far.
+        number: Number format of the header: `float`, `int16`, or `auto` (see `number_format`).
         style: `speed` or `size`.
         targets: Where costs are measured; `host` always is.
         init: Where the initial parameters come from: one of `INITS`, or a hypernetwork's folder.
@@ -98,10 +98,12 @@ class BuildOptions:
             raise UsageError(f"seed {self.seed} is out of range", "choose 0 to 2147483647")
         lowest, highest = _SIGMOID_ERRORS[self.number_format][1]
         if self.sigmoid_error is not None and not lowest <= self.sigmoid_error <= highest:
-            text = f"sigmoid error {self.sigmoid_error:g} is out of range"
+            text = f"sigmoid error {self.sigmoid_error:g} is out of range for {self.number_format} arithmetic"
             raise UsageError(text, f"choose {lowest:g} to {highest:g}")
         if self.number_format == "int16" and not self.clamp:
-            raise UsageError("int16 arithmetic always saturates at the domain", "leave out --no-clamp")
+            raise UsageError(
+                "int16 arithmetic always saturates at the domain", "leave out --no-clamp, or add --number float"
+            )
         for folder in self.include:
             if not folder.is_dir():
                 raise UsageError(f"no such folder '{folder}'", "--include takes folders of headers")
@@ -119,8 +121,11 @@ class BuildOptions:
 
     @property
     def number_format(self) -> str:
-        """The header's number format: `float` or `int16`."""
-        return "float" if self.number == "auto" else self.number
+        """The header's number format: `float` or `int16`; `auto` is int16 if targets are named and none has an FPU."""
+        if self.number != "auto":
+            return self.number
+        with_fpu = [name == "host" or MICROCONTROLLERS[name].fpu for name in self.targets]
+        return "int16" if with_fpu and not any(with_fpu) else "float"
 
     def emission(self) -> dict[str, Any]:
         """Return what decides how a surrogate becomes a header; provenance keeps it."""

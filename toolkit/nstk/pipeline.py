@@ -414,6 +414,7 @@ def _count(
     for name in options.microcontrollers:
         progress(f"counting on {name}")
         how = _target_options(options, style, arithmetic, x)
+        how["quantized"] = arithmetic if isinstance(arithmetic, Quantized) else None
         try:
             found[name] = measure_target(program, header, x, find_target(name), callee=callee, **how)
         except NstkError as error:

@@ -95,6 +95,10 @@ class Quantized:
             sums[:, network.outputs] = network.sums(self.table, q)
         return sums
 
+    def quantize_inputs(self, x: Array) -> Integers:
+        """Return int16 inputs `(N, I)` for inputs in program units."""
+        return np.stack([f.from_float(x[:, i]) for i, f in enumerate(self.inputs)], 1)
+
     def evaluate_q(self, q: Integers) -> Integers:
         """Return int16 outputs `(N, O)` from int16 inputs `(N, I)`, exactly as the emitted C does."""
         sums = self.sums(q)
@@ -109,7 +113,7 @@ class Quantized:
         Returns:
             Outputs `(N, O)` in program units and, as `Folded.evaluate` does, bounds on how far the C may be off: 0.
         """
-        sums = self.sums(np.stack([f.from_float(x[:, i]) for i, f in enumerate(self.inputs)], 1))
+        sums = self.sums(self.quantize_inputs(x))
         y = np.stack([f.to_float(sums[:, o]).astype(np.float64) for o, f in enumerate(self.outputs)], 1)
         return y, np.zeros_like(y)
 

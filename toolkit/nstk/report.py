@@ -251,11 +251,10 @@ def costs(report: Mapping[str, Any]) -> list[TextTable]:
     ]
     tables = [TextTable("Cost on this CPU", ("per evaluation", "original", "surrogate", "speedup"), tuple(rows))]
     rows = []
-    for name, target in report.get("bench", {}).get("targets", {}).items():
-        original, surrogate = target.get("original", {}).get("median"), target.get("surrogate", {}).get("median")
-        sizes = tuple(number(target.get(key)) for key in ("flash_bytes", "ram_bytes", "stack_bytes"))
-        unit = f" {target['unit']}" if target.get("unit") else ""
-        rows.append((f"{name}{unit}", number(original), number(surrogate), f"{number(target.get('speedup'))}x", *sizes))
+    for name, unit, original, found in target_costs(report):
+        sizes = (number(found.get(key)) for key in ("flash_bytes", "ram_bytes", "stack_bytes"))
+        times = (number(original), number(found.get("median")), f"{number(found.get('speedup'))}x")
+        rows.append((f"{name} {unit}".strip(), *times, *sizes))
     head = ("per evaluation", "original", "surrogate", "speedup", "flash B", "RAM B", "stack B")
     return [*tables, TextTable("Cost on microcontrollers", head, tuple(rows))]
 
@@ -273,6 +272,18 @@ def host_costs(report: Mapping[str, Any]) -> list[tuple[str, float, float, float
         original, surrogate = times.get(f"original{suffix}_ns"), times.get(f"surrogate{suffix}_ns")
         if original and surrogate:
             found.append((name, float(original), float(surrogate), float(times.get(speedup) or original / surrogate)))
+    return found
+
+
+def target_costs(report: Mapping[str, Any]) -> list[tuple[str, str, float | None, Mapping[str, Any]]]:
+    """Return (name, unit, original's median, surrogate's costs) per target; int16 in and out is an entry of its own."""
+    found: list[tuple[str, str, float | None, Mapping[str, Any]]] = []
+    for name, target in report.get("bench", {}).get("targets", {}).items():
+        original = target.get("original", {}).get("median")
+        sides = {name: {**target, **target.get("surrogate", {})}}
+        if "int16" in target:
+            sides[f"{name} (int16 in and out)"] = target["int16"]
+        found += [(side, target.get("unit", ""), original, costs) for side, costs in sides.items()]
     return found
 
 

@@ -133,10 +133,9 @@ def _costs(report: Mapping[str, Any]) -> Section:
     if host := words.host_costs(report):
         figures.append(draw_costs("host", "ns", [(name, o, s) for name, o, s, _ in host]))
     units: dict[str, list[tuple[str, float, float]]] = {}
-    for name, target in report.get("bench", {}).get("targets", {}).items():
-        original, surrogate = target.get("original", {}).get("median"), target.get("surrogate", {}).get("median")
-        if original and surrogate:
-            units.setdefault(target.get("unit", "cost"), []).append((name, original, surrogate))
+    for name, unit, original, found in words.target_costs(report):
+        if original and (surrogate := found.get("median")):
+            units.setdefault(unit or "cost", []).append((name, original, surrogate))
     figures += [draw_costs(unit, unit, rows) for unit, rows in units.items()]
     conditions = words.measuring_conditions(report)
     tables = tuple(table for table in words.costs(report) if table.rows)

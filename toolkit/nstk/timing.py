@@ -124,13 +124,13 @@ def _measure(program: Program, executable: Path, mode: str, x: Array) -> Array:
 def timing_source(program: Program, header_text: str, callee: str | None = None) -> str:
     """Return the C text of the timing harness: the program, the surrogate and a `main` that compares them."""
     surrogate = callee or program.name + FORMS["drop-in"]
-    fields, copies, row_call, row_outputs = _row(program)
+    fields, copies, row_call, row_outputs = row_parts(program)
     ins = [(f"nstk_in{i}", column.ctype.name) for i, column in enumerate(program.inputs)]
     outs = [(f"nstk_out{o}", column.ctype.name) for o, column in enumerate(program.outputs)]
     float_ins = [(f"nstk_float_in{i}", "float") for i in range(len(ins))]
     float_outs = [(f"nstk_float_out{o}", "float") for o in range(len(outs))]
     fills = [f"{name}[nstk_i] = nstk_x[{i}];" for arrays in (ins, float_ins) for i, (name, _) in enumerate(arrays)]
-    row_inputs = [field for parameter, field in _row_fields(program) if parameter.role in ("value", "array")]
+    row_inputs = [field for parameter, field in row_fields(program) if parameter.role in ("value", "array")]
     fills += [f"nstk_rows[nstk_i].{field} = nstk_x[{i}];" for i, field in enumerate(row_inputs)]
     sums = [f"nstk_sum += (double){name}[nstk_i];" for name, _ in [*outs, *float_outs]]
     sums += [f"nstk_sum += (double)nstk_rows[nstk_i].{field};" for field in row_outputs]
@@ -169,15 +169,20 @@ def _call(callee: str, arrays: list[tuple[str, str]]) -> str:
     return f"{callee}({', '.join(['nstk_m', *(name for name, _ in arrays)])});"
 
 
-def _row_fields(program: Program) -> Iterator[tuple[Parameter, str]]:
+def row_fields(program: Program) -> Iterator[tuple[Parameter, str]]:
     """Yield every scalar of `struct nstk_row` but the return value, in order, with its parameter."""
     for number, parameter in enumerate(program.parameters):
         for k in range(parameter.size):
             yield parameter, f"nstk_v{number}[{k}]"
 
 
-def _row(program: Program) -> tuple[list[str], list[str], str, list[str]]:
-    """Return the struct's fields, copies made before a call, the call with `{}` for the callee, and its outputs."""
+def row_parts(program: Program) -> tuple[list[str], list[str], str, list[str]]:
+    """Return the fields of `struct nstk_row`, which holds one call's arguments and results, and how to call with it.
+
+    Returns:
+        The struct's fields; statements that copy what a callee may overwrite; the call through `nstk_r`, with `{}` for
+        the callee; and the fields that are outputs.
+    """
     fields, copies, arguments = [], [], []
     for number, parameter in enumerate(program.parameters):
         ctype, field, local = parameter.ctype.name, f"nstk_v{number}", f"nstk_a{number}"
@@ -189,7 +194,7 @@ def _row(program: Program) -> tuple[list[str], list[str], str, list[str]]:
             arguments.append(f"(void *){local}")
         else:
             arguments.append(f"(void *)nstk_r->{field}")
-    outputs = [field for parameter, field in _row_fields(program) if parameter.role in ("pointer", "output_array")]
+    outputs = [field for parameter, field in row_fields(program) if parameter.role in ("pointer", "output_array")]
     call = f"{{}}({', '.join(arguments)});"
     if program.returns is not None:
         fields.append(f"{program.returns.name} nstk_result;")

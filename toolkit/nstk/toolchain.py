@@ -74,7 +74,7 @@ def _find(cc: str, path: str) -> Compiler:
 
 
 def _probe(command: tuple[str, ...]) -> Compiler:
-    status, text = _run([*command, "--version"], Path.cwd())
+    status, text = run_compiler([*command, "--version"], Path.cwd())
     lines = text.splitlines()
     if status != 0 or not lines:
         raise ToolError(f"'{shlex.join(command)} --version' fails", f"set CC to a working C compiler, or {_INSTALL}")
@@ -127,9 +127,9 @@ def build(
         if built.exists():
             return built
         arguments = [*compiler.command, *options, *link, "program.c", "-o", "built", *libs]
-        status, text = _run(arguments, scratch)
+        status, text = run_compiler(arguments, scratch)
         if status != 0:
-            raise _compile_error(text, origin)
+            raise compile_error(text, origin)
         (scratch / "built").replace(built)  # atomic: another process may be building the same text
     return built
 
@@ -160,9 +160,9 @@ def visible_text(
     with tempfile.TemporaryDirectory(prefix="nstk-") as name:
         scratch = Path(name)
         (scratch / "program.c").write_text(source_text)
-        status, text = _run(command, scratch)
+        status, text = run_compiler(command, scratch)
         if status != 0:
-            raise _compile_error(text, origin)
+            raise compile_error(text, origin)
         return (scratch / "program.i").read_text(errors="replace")
 
 
@@ -170,7 +170,7 @@ def _options(flags: Sequence[str], includes: Sequence[Path], cflags: Sequence[st
     return [*flags, "-Wfatal-errors", *(f"-I{folder.resolve()}" for folder in includes), *cflags]
 
 
-def _compile_error(log: str, origin: str) -> ToolError:
+def compile_error(log: str, origin: str) -> ToolError:
     """Return the compiler's first error, without our own file name, with the line of C it quotes."""
     lines = [line.rstrip() for line in log.splitlines() if line.strip()]
     for number, line in enumerate(lines):
@@ -185,7 +185,7 @@ def _compile_error(log: str, origin: str) -> ToolError:
     return ToolError(f"{origin}: the C compiler fails: {lines[-1] if lines else 'it says nothing'}", _OPTIONS)
 
 
-def _run(command: Sequence[str], folder: Path) -> tuple[int, str]:
+def run_compiler(command: Sequence[str], folder: Path) -> tuple[int, str]:
     """Run a compiler in `folder` under limits; return its exit status and what it said.
 
     Raises:

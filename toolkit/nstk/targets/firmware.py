@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nstk import timing
 from nstk.errors import ToolError, UnsupportedError
 from nstk.program import CType, Program
 from nstk.resources import render
 from nstk.targets.target import Target
 from nstk.targets.toolchains import Toolchain, link
+from nstk.timing import row_fields, row_parts
 from nstk.toolchain import visible_text
 
 Array = NDArray[np.float64]
@@ -139,7 +139,7 @@ def call_text(callee: Callee, *, fields: bool = True) -> str:
         callee: The function.
         fields: Also define the table `read_layout` reads.
     """
-    members, copies, call, _ = timing._row(callee.program)
+    members, copies, call, _ = row_parts(callee.program)
     declared = f"extern __typeof__({callee.name}) {callee.name};" if callee.source else ""  # C99 inline
     return render(
         "targets/call.c.j2",
@@ -152,7 +152,7 @@ def call_text(callee: Callee, *, fields: bool = True) -> str:
 
 def _scalar_names(program: Program) -> list[str]:
     """Return the fields of `struct nstk_row` that hold the inputs, then those that hold the outputs, in order."""
-    fields = list(timing._row_fields(program))
+    fields = list(row_fields(program))
     inputs = [field for parameter, field in fields if parameter.role in ("value", "array")]
     outputs = [field for parameter, field in fields if parameter.role in ("pointer", "output_array")]
     return [*inputs, *(["nstk_result"] if program.returns is not None else []), *outputs]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from nstk.emission import header_names
 from nstk.errors import ToolError
+from nstk.integer_emission import integer_program
 from nstk.program import Program
+from nstk.quantization import Quantized
 from nstk.report import number
 from nstk.sandbox import ProgramRunner
 from nstk.targets.avr_simulation import run_on_avr
@@ -35,6 +38,7 @@ def measure_target(
     callee: str | None = None,
     optimize: str = "-O2",
     bound: Array | None = None,
+    quantized: Quantized | None = None,
     toolchain: str = "",
     includes: tuple[Path, ...] = (),
     cflags: tuple[str, ...] = (),
@@ -52,6 +56,7 @@ def measure_target(
         callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
         optimize: `-O2`, or `-Os` for the size style.
         bound: See `verify_target`.
+        quantized: Arithmetic of an int16 header: also measures `<function>_surrogate_q`, int16 in and out.
         toolchain: `gcc` or `zig`; default the first that is here.
         includes: Folders searched for headers.
         cflags: The user's compiler flags, for both sides.
@@ -59,7 +64,8 @@ def measure_target(
     Returns:
         What `verify_target` does, and: `original` and `surrogate`: `min`, `median`, `max` of what `unit` names per
         call, `cycles` (median), `flash_bytes`, `ram_bytes`, `stack_bytes`, largest difference `max_abs` from the host;
-        `estimated_cycles` and sizes of the surrogate; `speedup` in cycles; `flags`, and the `table` of cycles.
+        `estimated_cycles` and sizes of the surrogate; `speedup` in cycles; `flags`, and the `table` of cycles. With
+        `quantized` also `int16`: costs, `speedup` and whether results are the model's, which `ok` asks for, too.
 
     Raises:
         ToolError: No toolchain or emulator, or a side does not compile or fit.
@@ -67,7 +73,8 @@ def measure_target(
     """
     found = find_toolchain(target, toolchain)
     original = Callee(program, program.name, program.source, optimize, includes, cflags)
-    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
+    base = callee or header_names(program).base
+    surrogate = Callee(program, base, header, optimize, includes, cflags)
     empty, _ = run_on_target(target, found, original.nothing(), x[:1])
     image, run = run_on_target(target, found, original, x)
     before = _costs(image, empty, run)
@@ -75,7 +82,7 @@ def measure_target(
     image, run = run_on_target(target, found, surrogate, x)
     after = _costs(image, empty, run)
     verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
-    return {
+    costs = {
         **verified,
         "unit": target.unit,
         "original": before,
@@ -86,6 +93,11 @@ def measure_target(
         "flags": " ".join([optimize, *FLAGS[1:3], *cflags]),
         "table": TABLES[target.table].source if target.table else "counted by simavr",
     }
+    if quantized is not None:
+        costs["int16"] = _measure_integers(target, found, replace(surrogate, name=f"{base}_q"), quantized, x)
+        costs["int16"]["speedup"] = before["cycles"] / costs["int16"]["cycles"]
+        costs["ok"] = costs["ok"] and costs["int16"]["identical"]
+    return costs
 
 
 def verify_target(
@@ -146,6 +158,18 @@ def check_target(target: Target) -> str:
     return f"{found}; {'simavr' if target.family == 'avr' else 'unicorn'}"
 
 
+def _measure_integers(
+    target: Target, toolchain: Toolchain, surrogate: Callee, quantized: Quantized, x: Array
+) -> dict[str, Any]:
+    """Run `<function>_surrogate_q` where x (N, I) is in int16; return its costs, and whether it is the model's bits."""
+    callee = replace(surrogate, program=integer_program(surrogate.program))
+    q = quantized.quantize_inputs(x)
+    empty, _ = run_on_target(target, toolchain, callee.nothing(), q[:1].astype(np.float64))
+    image, run = run_on_target(target, toolchain, callee, q.astype(np.float64))
+    same = image.layout.unpack(run.rows) == quantized.evaluate_q(q)
+    return _costs(image, empty, run) | {"identical": bool(same.all())}
+
+
 def _judge(target: Target, toolchain: Toolchain, got: Array, expected: Array, bound: Array | None) -> dict[str, Any]:
     same = (np.isnan(got) & np.isnan(expected)) | (got.view(np.uint64) == expected.view(np.uint64))
     allowed = same if target.exact or bound is None else same | (np.abs(got - expected) <= bound)
@@ -170,13 +194,19 @@ def explain_costs(costs: dict[str, Any]) -> str:
     """Return a sentence about what `measure_target` found, or about the error that stands in its place."""
     if "error" in costs:
         return f"Not measured: {costs['error']} ({costs['hint']})."
-    gain = costs["speedup"]
     sides = f"{number(costs['surrogate']['median'])} {costs['unit']} instead of {number(costs['original']['median'])}"
     cycles = "cycles" if costs["unit"] == "cycles" else "estimated cycles"
-    words = f"{number(gain)}x faster" if gain >= 1 else f"{number(1 / gain)}x slower"
     sizes = f"{costs['flash_bytes']:,} bytes of flash instead of {costs['original']['flash_bytes']:,}"
+    integers = ""
+    if "int16" in costs:
+        found = costs["int16"]
+        integers = f" With int16 in and out it takes {number(found['median'])} ({_compared(found['speedup'])})."
     wrong = "" if costs["ok"] else " It does not compute there what it does here: please report this."
-    return f"A call takes {sides} ({words} in {cycles}), {sizes}.{wrong}"
+    return f"A call takes {sides} ({_compared(costs['speedup'])} in {cycles}), {sizes}.{integers}{wrong}"
+
+
+def _compared(gain: float) -> str:
+    return f"{number(gain)}x faster" if gain >= 1 else f"{number(1 / gain)}x slower"
 
 
 def _on_host(callee: Callee, x: Array, header: str | None) -> Array:

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nstk import toolchain as host_toolchain
 from nstk.errors import ToolError
 from nstk.resources import resource_dir
 from nstk.targets.target import Target
-from nstk.toolchain import cache_folder
+from nstk.toolchain import cache_folder, compile_error, run_compiler
 
 #: Flags every image is built with. Contraction is off so that results can be compared bit for bit; errno is not kept
 #: so that `sqrtf` is the instruction where the core has one.
@@ -111,7 +110,7 @@ def _find(target: Target, path: str, cache: str) -> tuple[Toolchain, ...]:
 
 
 def _version(command: Sequence[str]) -> str:
-    status, text = host_toolchain._run([*command, "--version"], Path.cwd())
+    status, text = run_compiler([*command, "--version"], Path.cwd())
     lines = text.splitlines()
     if status != 0 or not lines:
         raise ToolError(f"'{' '.join(command)} --version' fails", "install it anew")
@@ -185,9 +184,9 @@ def link(
         for file, text in {**files, "program.c": source_text}.items():
             (scratch / file).write_text(text)
         command = [*toolchain.command, *options, "program.c", "-o", "built", *toolchain.libraries]
-        status, log = host_toolchain._run(command, scratch)
+        status, log = run_compiler(command, scratch)
         if status != 0 and libm and "undefined symbol" in log:
-            status, log = host_toolchain._run([*command, str(_zig_libm(toolchain))], scratch)
+            status, log = run_compiler([*command, str(_zig_libm(toolchain))], scratch)
         if status != 0:
             raise _explain(toolchain, log, origin)
         (scratch / "built").replace(built)  # atomic: another process may be building the same text
@@ -197,7 +196,7 @@ def link(
 def _explain(toolchain: Toolchain, log: str, origin: str) -> ToolError:
     if "region" in log and "overflow" in log:
         return ToolError(f"{origin}: does not fit the target's memory", "choose a larger target or --style size")
-    error = host_toolchain._compile_error(log, origin)
+    error = compile_error(log, origin)
     if "undefined" in error.message:
         return ToolError(error.message, f"{toolchain.library} lacks it: a part without an operating system has no more")
     return error
@@ -244,11 +243,11 @@ def _zig_libm(toolchain: Toolchain) -> Path:
             ],
         ]
         for command in commands:
-            status, log = host_toolchain._run(command, scratch)
+            status, log = run_compiler(command, scratch)
             if status != 0:
                 raise ToolError(f"zig cannot build its libm: {log.strip().splitlines()[0]}", "pip install ziglang")
         objects = sorted(f.name for f in scratch.glob("*.o"))
-        status, log = host_toolchain._run([*zig, "ar", "rcsD", "libm.a", *objects], scratch)
+        status, log = run_compiler([*zig, "ar", "rcsD", "libm.a", *objects], scratch)
         if status != 0:
             raise ToolError(f"zig cannot archive its libm: {log.strip()}", "pip install ziglang")
         (scratch / "libm.a").replace(archive)
