@@ -46,7 +46,9 @@ def measure(source: Path, init: str) -> dict[str, Any]:
 def main() -> None:
     """Measure all examples and write the result file."""
     init = sys.argv[1] if len(sys.argv) > 1 else "compnet"
-    build(BuildOptions(source=HERE.parent / "examples" / "sincos.c", init=init, out=Path(tempfile.mkdtemp())))  # warm up
+    build(
+        BuildOptions(source=HERE.parent / "examples" / "sincos.c", init=init, out=Path(tempfile.mkdtemp()))
+    )  # warm up
     rows = []
     for source in sorted((HERE.parent / "examples").glob("*.c")):
         rows.append(measure(source, init))

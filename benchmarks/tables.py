@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import re
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -190,6 +191,31 @@ def _parrotbench(programs: list[dict[str, Any]]) -> str:
     return "\n" + markdown(header, [*rows, ["geometric mean", "times below random", *means]], len(columns))
 
 
+def initialization(result: dict[str, Any]) -> str:
+    """Render `initialization.json`: errors and time of `nstk build` from random and from compiled starts."""
+    rows, ratios = [], {}
+    for row in result["rows"]:
+        cells = [f"`{row['source']}`"]
+        for setting in ("auto", "4-4"):
+            random, compiled = (row[f"{setting}/{kind}"] for kind in ("random", "compiled"))
+            for found in (random, compiled):
+                cells.append(", ".join(f"{error:.2g}" for error in found["nrmse"]))
+            cells.append(f"{random['seconds']:.2g}, {compiled['seconds']:.2g}")
+            errors = [math.log(c / r) for c, r in zip(compiled["nrmse"], random["nrmse"], strict=True)]
+            ratios.setdefault(setting, []).append(
+                (compiled["seconds"] / random["seconds"], math.exp(statistics.fmean(errors)))
+            )
+        rows.append(cells)
+    medians = ["median ratio"]
+    for pairs in ratios.values():
+        time, error = (statistics.median(column) for column in zip(*pairs, strict=True))
+        medians += ["", f"{error:.2f}", f"{time:.2f}"]
+    header = ["program"]
+    for setting in ("1 %", "4-4"):
+        header += [f"{setting}: random", f"{setting}: compnet", f"{setting}: seconds"]
+    return markdown(header, [*rows, medians], 6) + source(result)
+
+
 def _times(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
@@ -244,6 +270,7 @@ RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "corpus": corpus,
     "examples": examples,
     "inference": inference,
+    "initialization": initialization,
     "finetuning": finetuning,
     "mcu": mcu,
     "sandbox": sandbox,

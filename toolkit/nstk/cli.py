@@ -90,7 +90,7 @@ def build(
     number: Number = "auto",
     style: Style = "speed",
     target: Target = None,
-    init: Init = "random",
+    init: Init = "compnet",
     optimizer: Optimizer = "lm",
     samples: Samples = None,
     effort: Effort = "normal",

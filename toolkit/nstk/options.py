@@ -66,7 +66,7 @@ class BuildOptions:
     number: str = "auto"
     style: str = "speed"
     targets: tuple[str, ...] = ()
-    init: str = "random"
+    init: str = "compnet"
     optimizer: str = "lm"
     samples: int | None = None
     effort: str = "normal"

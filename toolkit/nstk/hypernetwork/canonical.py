@@ -22,6 +22,9 @@ from nstk.topology import Topology
 #: Terms of the expansion: those of so many inputs, among so many of the most important ones, up to this total degree.
 TERMS = ((1, 9, 12), (2, 9, 4), (2, 4, 8), (3, 9, 3), (3, 4, 6), (4, 4, 5))
 
+#: Other frames there are: the output the other way round, the first input, and the first two inputs swapped.
+VARIANTS = 7
+
 _RIDGE = 0.003  # of a term's coefficient, times its degree squared: rough terms explain only what smooth ones cannot
 _IMPORTANT_DEGREE = 4  # main effects up to it sort inputs
 _SCALE = 16.0  # coefficients are at most about 1
@@ -56,12 +59,13 @@ def moment_count() -> int:
     return len(_list_terms(9, anywhere=False))
 
 
-def find_frame(probes: Tensor, present: Tensor) -> tuple[Tensor, Frame]:
+def find_frame(probes: Tensor, present: Tensor, variant: int = 0) -> tuple[Tensor, Frame]:
     """Expand probes and choose frames.
 
     Args:
         probes: Standardized outputs at the fixed inputs, 0 where they are not known, `(B, 256)`.
         present: 1 for inputs that are there `(B, 9)`; a program has the first ones.
+        variant: 0, or up to `VARIANTS`: another frame than the canonical one, in which a trunk writes another network.
 
     Returns:
         Moments `(B, F)`, the coefficients' symmetric logarithms, 0 for terms of inputs that are not there; and frames.
@@ -76,10 +80,17 @@ def find_frame(probes: Tensor, present: Tensor) -> tuple[Tensor, Frame]:
             found[rows] = probes[rows] @ _solve(inputs, present.shape[1], probes.shape[1], probes.device)
         with torch.no_grad():
             flip = torch.where(found[:, tables.square].sum(1, keepdim=True) < 0, -1.0, 1.0)
+            if variant & 1:
+                flip = -flip
             sign = torch.where(found[:, tables.linear] * flip < 0, -1.0, 1.0)
             sign = torch.where(present > 0, sign, 1.0)
             matters = found[:, tables.main].square().sum(-1)  # (B, 9)
             order = torch.where(present > 0, matters, -1.0).argsort(dim=1, descending=True, stable=True)
+            if variant & 2:
+                sign = sign.scatter(1, order[:, :1], -sign.gather(1, order[:, :1]))
+            if variant & 4:
+                swapped = torch.cat([order[:, 1:2], order[:, :1], order[:, 2:]], 1)
+                order = torch.where(count[:, None] > 1, swapped, order)
             key = (_BASE**order) @ tables.powers.T  # (B, F)
             of_term = torch.searchsorted(tables.keys, key)
             odd = (sign < 0).float().gather(1, order) @ (tables.powers % 2).float().T % 2
@@ -127,7 +138,8 @@ def _tables(inputs: int, device: torch.device) -> _Tables:
     number = {int(key): index for index, key in enumerate(terms @ places)}
     main = np.array([[number[int(d * p)] for d in range(1, _IMPORTANT_DEGREE + 1)] for p in places])
     arrays = (terms @ places, _list_terms(inputs, anywhere=False), main[:, 0], main[:, 1], main)
-    return _Tables(terms, *(torch.tensor(array, device=device) for array in arrays))
+    with torch.inference_mode(False):  # what is kept must also serve training
+        return _Tables(terms, *(torch.tensor(array, device=device) for array in arrays))
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +158,8 @@ def _solve(count: int, inputs: int, probes: int, device: torch.device) -> Tensor
     fit = np.linalg.solve(shrunk @ a.T + np.eye(len(x)), shrunk)  # in as many unknowns as there are probes
     operator = np.zeros((len(x), len(terms)), np.float32)
     operator[:, there] = fit[:, 1:] / len(x) ** 0.5
-    return torch.tensor(operator, device=device)
+    with torch.inference_mode(False):
+        return torch.tensor(operator, device=device)
 
 
 def _list_terms(inputs: int, anywhere: bool) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from transformers.utils.generic import ModelOutput
 
 from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
 from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.mlp import forward
 from nstk.topology import Topology
 
 _VALUE_FEATURES = 15
@@ -28,7 +29,8 @@ class CompNetOutput(ModelOutput):
     """What CompNet says about a batch of B programs.
 
     Attributes:
-        parameters: For every covering topology `(B, K, P)`: K candidates. Weights of inputs that are not there are 0.
+        parameters: For every covering topology `(B, K, P)`: the candidates of every frame, the canonical one's first.
+            Weights of inputs that are not there are 0.
         probes: Standardized probes `(B, 256)` as the text predicts them; None without text.
         location: `(B, 2)`: asinh(mean / scale) and log(scale) of the outputs as the text predicts them; None without
             text, or if parameters stand for the outputs as they are.
@@ -103,6 +105,7 @@ class CompNet(PreTrainedModel):
         points: Tensor | None = None,
         fit_at: Tensor | None = None,
         rows: tuple[Tensor, ...] | None = None,
+        variants: int = 0,
         writes: bool = True,
     ) -> CompNetOutput:
         """Compile a batch of programs.
@@ -119,6 +122,7 @@ class CompNet(PreTrainedModel):
             points: The fixed, normalized inputs of the probes `(256, 9)`, to which output layers are fitted.
             fit_at: Numbers of the probes to fit to `(n,)`; None: all.
             rows: For every head, numbers of the programs it writes for `(B_h,)`; None: all.
+            variants: Other frames to write in too, at most `canonical.VARIANTS`: as many times more candidates.
             writes: False to read only and leave out the parameters.
         """
         config = self.config
@@ -136,27 +140,22 @@ class CompNet(PreTrainedModel):
                 location = outlook[:, config.probes :] if config.predicts_scale else None
         if not writes:
             return CompNetOutput(probes=predicted, location=location)
-        given = frame = None
-        if config.trunk_blocks:
-            assumed, given = self._assume(predicted, probes, probe_mask)
-            state, frame = self._fuse(encoded, assumed, given, present)
-        else:
+        if not config.trunk_blocks:
             assert encoded is not None, "no text is given"
-            state = encoded
-        written = []
-        for index, (head, topology) in enumerate(zip(self.heads, self.topologies, strict=True)):
-            mine = slice(None) if rows is None else rows[index]
-            parameters = head(state[mine])
-            if frame is not None:
-                parameters = restore(topology, parameters, frame.of(mine))
-            if present is not None:
-                parameters = prune_absent(topology, parameters, present[mine])
-            if given is not None and points is not None and config.fits_output:
-                weight = given[mine] if predicted is None else given[mine] + _TRUST * (1 - given[mine])
+            written = self._write(encoded, None, present, rows)
+        else:
+            assumed, given = self._assume(predicted, probes, probe_mask)
+            weight = given if predicted is None else given + _TRUST * (1 - given)
+            target = None
+            if points is not None and config.fits_output:
                 at = slice(None) if fit_at is None else fit_at
-                parameters = fit_output(topology, parameters, points[at], assumed[mine][:, at], weight[:, at])
-            written.append(parameters)
-        return CompNetOutput(parameters=tuple(written), probes=predicted, location=location)
+                target = points[at], assumed[:, at], weight[:, at]
+            each = []
+            for variant in range(1 + variants):
+                state, frame = self._fuse(encoded, assumed, given, present, variant)
+                each.append(self._write(state, frame, present, rows, target))
+            written = tuple(torch.cat(parts, 1) for parts in zip(*each, strict=True))
+        return CompNetOutput(parameters=written, probes=predicted, location=location)
 
     def _domain_features(
         self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
@@ -209,11 +208,11 @@ class CompNet(PreTrainedModel):
         return torch.where(given > 0, probes, 0.0 if predicted is None else predicted.to(probes.dtype)), given
 
     def _fuse(
-        self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None
+        self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None, variant: int
     ) -> tuple[Tensor, Frame]:
         """Return what the heads read `(B, width)`, and the frames they write in."""
         there = assumed.new_ones(len(assumed), self.config.inputs) if present is None else present
-        moments, frame = find_frame(assumed, there)
+        moments, frame = find_frame(assumed, there, variant)
         # Probes are standardized, but a spike can be many deviations high.
         raw = symlog(assumed) * frame.flip
         state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
@@ -222,6 +221,29 @@ class CompNet(PreTrainedModel):
         for block in self.blocks:
             state = block(state)
         return self.norm(state), frame
+
+    def _write(
+        self,
+        state: Tensor,
+        frame: Frame | None,
+        present: Tensor | None,
+        rows: tuple[Tensor, ...] | None,
+        target: tuple[Tensor, Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Return every head's parameters, fitted to points, outputs and their weights if there is a target."""
+        written = []
+        for index, (head, topology) in enumerate(zip(self.heads, self.topologies, strict=True)):
+            mine = slice(None) if rows is None else rows[index]
+            parameters = head(state[mine])
+            if frame is not None:
+                parameters = restore(topology, parameters, frame.of(mine))
+            if present is not None:
+                parameters = prune_absent(topology, parameters, present[mine])
+            if target is not None:
+                x, y, weight = target
+                parameters = fit_output(topology, parameters, x, y[mine], weight[mine])
+            written.append(parameters)
+        return tuple(written)
 
 
 class _Head(nn.Linear):
@@ -311,6 +333,29 @@ def fit_output(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, wei
         change = torch.linalg.solve(normal, gradient.double()).to(x.dtype)
         bias = parameters[..., last.bias] + (mean - centre.mT @ change)[..., 0]
         return torch.cat([parameters[..., : last.weight.start], (own + change)[..., 0], bias], -1)
+
+
+def candidate_errors(
+    topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Return the mean squared error of every candidate.
+
+    Args:
+        topology: Of the candidates.
+        parameters: `(B, K, P)`.
+        x: `(N, 9)` normalized inputs; all is computed in their type.
+        y: `(B, N)` standardized outputs.
+        weight: How much each counts, at least 0, `(B, N)`; None: all the same.
+
+    Returns:
+        `(B, K)`.
+    """
+    flat = parameters.flatten(0, 1).to(x.dtype)
+    got = forward(topology, flat, x)[..., 0].view(*parameters.shape[:2], len(x))  # (B, K, N)
+    square = (got - y[:, None]).square()
+    if weight is None:
+        return square.mean(-1)
+    return (square * weight[:, None]).sum(-1) / weight.sum(-1, keepdim=True)
 
 
 def symlog(x: Tensor) -> Tensor:

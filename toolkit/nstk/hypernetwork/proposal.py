@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
-from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.canonical import VARIANTS
+from nstk.hypernetwork.modeling import CompNet, candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 from nstk.program import Program
@@ -28,8 +29,8 @@ class Compiled:
     """What a hypernetwork proposes for one program of I inputs and O outputs.
 
     Attributes:
-        candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output. They compute
-            (output - mean) / scale from inputs normalized to [-1, 1].
+        candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output, the best on the given
+            probes first. They compute (output - mean) / scale from inputs normalized to [-1, 1].
         mean: `(O,)` of the probes, or as the text predicts it; None for what the surrogate will add.
         scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output; None for
             what the surrogate will multiply by.
@@ -128,15 +129,19 @@ def compile_with(model: CompNet, tokenizer: ProgramTokenizer, program: Program, 
     )
     ids = torch.tensor(encoded.ids).expand(outputs, -1)
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
-    out = model(ids, None, values, *domain, shown, given, points)
+    out = model(ids, None, values, *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
         location = out.location.double().numpy()
         scale = np.exp(location[:, 1].clip(-60, 60))
         mean = np.sinh(location[:, 0].clip(-30, 30)) * scale
-    candidates = {
-        topology.hidden: _without_absent(topology, written.double().numpy(), count)
-        for topology, written in zip(model.topologies, out.parameters, strict=True)
-    }
+    candidates = {}
+    for topology, written in zip(model.topologies, out.parameters, strict=True):
+        ranked = written
+        if shown is not None:
+            errors = candidate_errors(topology, written, points, shown, given)  # (O, K)
+            order = errors.argsort(dim=1, stable=True)[..., None]
+            ranked = written.gather(1, order.expand_as(written))
+        candidates[topology.hidden] = _without_absent(topology, ranked.double().numpy(), count)
     return Compiled(candidates, mean, scale, x, y)
 
 

@@ -109,6 +109,7 @@ def verify_target(
     callee: str | None = None,
     optimize: str = "-O2",
     bound: Array | None = None,
+    toolchain: str = "",
     includes: tuple[Path, ...] = (),
     cflags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
@@ -124,6 +125,7 @@ def verify_target(
         callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
         optimize: `-O2`, or `-Os` for the size style.
         bound: (N, O) difference allowed on a target whose float arithmetic is not exact.
+        toolchain: `gcc` or `zig`; default the first that is here.
         includes: Folders searched for headers.
         cflags: The user's compiler flags.
 
@@ -135,7 +137,7 @@ def verify_target(
         ToolError: No toolchain or emulator, or the header does not compile or fit.
         MisbehaviorError: It crashes there.
     """
-    found = find_toolchain(target)
+    found = find_toolchain(target, toolchain)
     surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
     image, run = run_on_target(target, found, surrogate, x)
     return _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)

@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.modeling import CompNet, candidate_errors
 from nstk.mlp import forward
 from nstk.training.data import Batch, TrainingData
-from nstk.training.objective import candidate_errors
 
 _BATCH = 256
 _FLOOR = 1e-12

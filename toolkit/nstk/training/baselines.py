@@ -14,11 +14,10 @@ from nstk.corpus.pack import read_pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import CompNetConfig
 from nstk.hypernetwork.initialization import BASELINES, save_initialization
-from nstk.hypernetwork.modeling import covering_topologies, prune_absent
+from nstk.hypernetwork.modeling import candidate_errors, covering_topologies, prune_absent
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.data import TrainingData
-from nstk.training.objective import candidate_errors
 
 _RATE = 0.01  # the paper's, of Adam and of MAML's inner step
 _POINTS = 128

@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nstk.hypernetwork.configuration import CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, CompNetOutput
-from nstk.mlp import forward
-from nstk.topology import Topology
+from nstk.hypernetwork.modeling import CompNet, CompNetOutput, candidate_errors
 from nstk.training.data import Batch
 
 _FLOOR = 1e-6  # errors far below it are fine-tuning's business
@@ -142,22 +140,6 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
         best = torch.where(draws.alone[mine], errors[:, 0], errors.min(1).values)
         loss = loss.index_add(0, mine, best + _MEAN_WEIGHT * errors.mean(1))
     return loss
-
-
-def candidate_errors(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Return the mean squared error of every candidate.
-
-    Args:
-        topology: Of the candidates.
-        parameters: `(B, K, P)`.
-        x: `(N, 9)` normalized inputs.
-        y: `(B, N)` standardized outputs.
-
-    Returns:
-        `(B, K)`.
-    """
-    got = forward(topology, parameters.float().flatten(0, 1), x)[..., 0].view(*parameters.shape[:2], len(x))
-    return (got - y[:, None]).square().mean(-1)
 
 
 def locate(batch: Batch) -> Tensor:
