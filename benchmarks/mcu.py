@@ -2,15 +2,17 @@
 
     python benchmarks/mcu.py
 
-Part one: our header for the reference network against straightforward C, emlearn and nncc, all called alike, on every
-target. Part two: every example against its surrogate. Nothing is timed: instructions are counted, so that equal
-compilers give equal results. Writes `results/mcu.json`; `tables.py` renders it. Needs the GNU cross compilers with
-newlib, picolibc and avr-libc, and simavr; `--quick` builds the surrogates of the examples at effort quick.
+Part one: our headers for the reference network against straightforward C, emlearn and nncc, all called alike, on every
+target, and the int16 one with int16 in and out, too. Part two: every example against its float surrogate. Nothing is
+timed: instructions are counted, so that equal compilers give equal results. Writes `results/mcu.json`; `tables.py`
+renders it. Needs the GNU cross compilers with newlib, picolibc and avr-libc, and simavr; `--quick` builds the
+surrogates of the examples at effort quick.
 """
 
 import argparse
 import json
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,17 @@ import neighbours
 import numpy as np
 import reference_net
 from machine import describe
+from numpy.typing import NDArray
 
 from nstk import sampling
 from nstk.emission import emit
 from nstk.errors import NstkError
 from nstk.folding import fold
-from nstk.options import BuildOptions
+from nstk.integer_emission import emit_integer, integer_program
+from nstk.options import STYLES, BuildOptions
 from nstk.pipeline import build
 from nstk.program import Program, read_program
+from nstk.quantization import quantize, quantize_inputs
 from nstk.surrogate import load_surrogate
 from nstk.targets.firmware import Callee
 from nstk.targets.measuring import measure_target, run_on_target
@@ -38,7 +43,8 @@ NETWORK_TARGETS = ("cortex-m4f", "cortex-m0plus", "rv32imc", "rv32imfc", "atmega
 EXAMPLE_TARGETS = ("cortex-m4f", "cortex-m0plus")
 OPTIMIZE = ("-O2", "-Os")
 POINTS = 48
-SIGMOID_ERROR = 1e-6  # nstk's default
+#: nstk's defaults.
+SIGMOID_ERRORS = {n: BuildOptions(Path("ref.c"), number=n).emission()["sigmoid_error"] for n in ("float", "int16")}
 
 
 def network_program(folder: Path) -> Program:
@@ -48,50 +54,74 @@ def network_program(folder: Path) -> Program:
     return read_program(source)
 
 
-def candidates(folder: Path) -> dict[str, tuple[str, tuple[Path, ...]]]:
-    """Return C text that defines `run_scalar` and header folders, by whose it is."""
-    net = reference_net.load()
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Code of the network: what is called, with what, and what a result stands for, `middle + step * result`.
+
+    Attributes:
+        callee: The function.
+        x: (N, 9) its arguments.
+        middle: Of the result.
+        step: Of the result.
+    """
+
+    callee: Callee
+    x: NDArray[np.float64]
+    middle: float = 0.0
+    step: float = 1.0
+
+
+def candidates(folder: Path, x: NDArray[np.float64]) -> dict[str, Candidate]:
+    """Return all code that evaluates the network at x (N, 9), by whose it is."""
+    net, program = reference_net.load(), network_program(folder)
     (folder / "weights.h").write_text(neighbours.expf_weights(net))
     by_hand = (HERE / "c" / "expf_net.c").read_text()
-    surrogate = reference_net.reference_surrogate()
-    ours = {}
-    for style in ("speed", "size"):
-        for clamp in (True, False):
-            header = emit(surrogate.program, fold(surrogate, SIGMOID_ERROR, clamp), style=style)
-            name = f"nstk, {style}{'' if clamp else ', no clamp'}"
-            call = ", ".join(f"x[{i}]" for i in range(9))
-            text = f"{header}\nEXPORT float run_scalar(const float *x) {{ return ref_surrogate_f({call}); }}\n"
-            ours[name] = (text, ())
-    emlearn = (neighbours.emlearn_source(net), (neighbours.emlearn_includes(),))
-    return {
-        "straightforward C": (f"#define SCALAR\n{by_hand}", (folder,)),
-        "emlearn": emlearn,
-        "nncc": (neighbours.nncc_source(net), ()),
-        **ours,
+
+    def scalar(text: str, *includes: Path) -> Candidate:
+        return Candidate(Callee(program, "run_scalar", f"#define EXPORT\n{text}", includes=includes), x)
+
+    found = {
+        "straightforward C": scalar(f"#define SCALAR\n{by_hand}", folder),
+        "emlearn": scalar(neighbours.emlearn_source(net), neighbours.emlearn_includes()),
+        "nncc": scalar(neighbours.nncc_source(net)),
     }
+    call = f"ref_surrogate_f({', '.join(f'x[{i}]' for i in range(9))})"
+    call = f"EXPORT float run_scalar(const float *x) {{ return {call}; }}\n"
+    surrogate = reference_net.reference_surrogate()
+    for style in STYLES:
+        for clamp in (True, False):
+            header = emit(surrogate.program, fold(surrogate, SIGMOID_ERRORS["float"], clamp), style=style)
+            found[f"nstk, {style}{'' if clamp else ', no clamp'}"] = scalar(header + call)
+    quantized = quantize(surrogate, SIGMOID_ERRORS["int16"])
+    [output] = quantized.outputs
+    q = quantize_inputs(quantized.inputs, x).astype(np.float64)
+    for style in STYLES:
+        header = emit_integer(surrogate.program, quantized, style=style)
+        found[f"nstk int16, {style}"] = scalar(header + call)
+        integers = Callee(integer_program(surrogate.program), "ref_surrogate_q", header)
+        found[f"nstk int16, {style}, int16 in and out"] = Candidate(integers, q, output.middle, output.step)
+    return found
 
 
 def measure_networks(folder: Path) -> list[dict[str, Any]]:
     """Count every candidate on every target with every toolchain and optimization."""
-    program = network_program(folder)
-    net = reference_net.load()
     x = reference_net.draw_inputs(POINTS).astype(np.float64)
-    expected = net.evaluate(x)
+    expected = reference_net.load().evaluate(x)
     rows = []
     for target in (TARGETS[name] for name in NETWORK_TARGETS):
         for toolchain in find_toolchains(target):
             for optimize in OPTIMIZE:
-                empty, _ = run_on_target(target, toolchain, Callee(program, "", "", optimize), x[:1])
-                for name, (text, includes) in candidates(folder).items():
+                for name, candidate in candidates(folder, x).items():
                     row: dict[str, Any] = {"target": target.name, "compiler": toolchain.label, "optimize": optimize}
                     row |= {"name": name, "unit": target.unit}
-                    callee = Callee(program, "run_scalar", "#define EXPORT\n" + text, optimize, includes)
+                    callee = replace(candidate.callee, optimize=optimize)
+                    empty, _ = run_on_target(target, toolchain, callee.nothing(), candidate.x[:1])
                     try:
-                        image, run = run_on_target(target, toolchain, callee, x)
+                        image, run = run_on_target(target, toolchain, callee, candidate.x)
                     except NstkError as error:
                         rows.append(row | {"error": error.message})
                         continue
-                    got = image.layout.unpack(run.rows)
+                    got = candidate.middle + candidate.step * image.layout.unpack(run.rows)
                     row |= {"min": int(run.counts.min()), "max": int(run.counts.max())}
                     row |= {"median": float(np.median(run.counts)), "cycles": float(np.median(run.cycles))}
                     row |= {"flash": image.flash_bytes - empty.flash_bytes, "ram": image.ram_bytes - empty.ram_bytes}
@@ -111,7 +141,7 @@ def measure_example(source: Path, out: Path, effort: str) -> list[dict[str, Any]
         program = surrogate.program
         header = (built.folder / built.report["header"]["file"]).read_text()
         x = sampling.draw(program.inputs, POINTS, 11)
-        bound = 2 * fold(surrogate, options.sigmoid_error, options.clamp).evaluate(x)[1]
+        bound = 2 * fold(surrogate, SIGMOID_ERRORS["float"], options.clamp).evaluate(x)[1]
         for name in (*EXAMPLE_TARGETS, "atmega328p"):
             target = TARGETS[name]
             found = measure_target(program, header, x, target, bound=bound)

@@ -30,7 +30,7 @@ from nstk.emission import header_names
 from nstk.integer_emission import emit_integer
 from nstk.options import STYLES
 from nstk.program import CType, Program
-from nstk.quantization import Quantized, quantize, quantized_inputs
+from nstk.quantization import Quantized, quantize, quantize_inputs
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Network, Surrogate
 from nstk.topology import Topology
@@ -179,7 +179,7 @@ def test_reference_network(tmp_path):
     x = sampling.draw(p.inputs, 50_000, 1)
     exact = s.predict(x)
     out = quantized.outputs[0]
-    in_q = out.middle + out.step * quantized.evaluate_q(quantized_inputs(s, x))
+    in_q = out.middle + out.step * quantized.evaluate_q(quantize_inputs(quantized.inputs, x))
     for got in (quantized.evaluate(x)[0], in_q):
         assert np.abs(got - exact).max() < 2e-4 * np.ptp(exact)
     for suffix, ctype in (("_q", "int16_t"), ("_f", "float")):

@@ -10,7 +10,7 @@ from nstk import sampling
 from nstk.errors import UsageError
 from nstk.fixed_point import input_format, output_format
 from nstk.integer_finishing import finish
-from nstk.quantization import Quantized, layer_values, quantize, quantized_inputs
+from nstk.quantization import Quantized, input_formats, layer_values, quantize, quantize_inputs
 from nstk.surrogate import Surrogate
 from nstk.tanh_table import ERROR_RANGE, GAIN, UNIT, tanh_table
 
@@ -129,7 +129,7 @@ def test_quantized_is_near_the_surrogate(s):
     quantized = quantize(s, ERROR)
     error = np.abs(quantized.evaluate(x)[0] - exact) / s.y_std
     assert error.max() < 1e-3
-    q = quantized_inputs(s, x)
+    q = quantize_inputs(input_formats(s), x)
     out = quantized.outputs[0]
     assert np.abs(out.middle + out.step * quantized.evaluate_q(q) - exact).max() < 1e-3 * s.y_std
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk.finetuning import refit
-from nstk.quantization import hidden_layers, layer_values, quantize, quantized_inputs
+from nstk.quantization import hidden_layers, input_formats, layer_values, quantize, quantize_inputs
 from nstk.surrogate import Network, Surrogate
 from nstk.tanh_table import GAIN, tanh_table
 from nstk.topology import Topology
@@ -50,7 +50,7 @@ def _finish(surrogate: Surrogate, network: Network, sigmoid_error: float, x: Arr
     std = np.where(surrogate.y_std[columns] > 0, surrogate.y_std[columns], 1.0)
     target = (y - surrogate.y_mean[columns]) / std
     table = tanh_table(sigmoid_error)
-    q = quantized_inputs(surrogate, x)
+    q = quantize_inputs(input_formats(surrogate), x)
     topology = network.topology
     for number, layer in enumerate(list(topology.layers())[:-1]):
         rounded = hidden_layers(surrogate, network, table)[number]

@@ -145,7 +145,7 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
     Args:
         saved: Folder that `build` or `export` wrote.
         options: `source` is the original's C file, or `saved` for the program stored with the surrogate; `tolerance`,
-            `seed`, `exhaustive`, `pairs`, `cflags` and `include` are used.
+            `seed`, `exhaustive`, `pairs`, `targets`, `cflags` and `include` are used.
         progress: Told each step as it begins.
 
     Returns:

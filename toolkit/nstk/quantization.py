@@ -5,6 +5,7 @@ are int16, sums int32 and proven not to overflow for any int16 input, activation
 tanh. `Quantized.evaluate_q` and `Quantized.evaluate` are exact models of the emitted C.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,10 +96,6 @@ class Quantized:
             sums[:, network.outputs] = network.sums(self.table, q)
         return sums
 
-    def quantize_inputs(self, x: Array) -> Integers:
-        """Return int16 inputs `(N, I)` for inputs in program units."""
-        return np.stack([f.from_float(x[:, i]) for i, f in enumerate(self.inputs)], 1)
-
     def evaluate_q(self, q: Integers) -> Integers:
         """Return int16 outputs `(N, O)` from int16 inputs `(N, I)`, exactly as the emitted C does."""
         sums = self.sums(q)
@@ -113,7 +110,7 @@ class Quantized:
         Returns:
             Outputs `(N, O)` in program units and, as `Folded.evaluate` does, bounds on how far the C may be off: 0.
         """
-        sums = self.sums(self.quantize_inputs(x))
+        sums = self.sums(quantize_inputs(self.inputs, x))
         y = np.stack([f.to_float(sums[:, o]).astype(np.float64) for o, f in enumerate(self.outputs)], 1)
         return y, np.zeros_like(y)
 
@@ -153,9 +150,9 @@ def input_formats(surrogate: Surrogate) -> tuple[InputFormat, ...]:
     return tuple(input_format(i.interval.lo, i.interval.hi) for i in surrogate.program.inputs)
 
 
-def quantized_inputs(surrogate: Surrogate, x: Array) -> Integers:
-    """Return int16 inputs `(N, I)` for inputs in program units."""
-    return np.stack([f.from_float(x[:, i]) for i, f in enumerate(input_formats(surrogate))], 1)
+def quantize_inputs(formats: Sequence[InputFormat], x: Array) -> Integers:
+    """Return int16 inputs `(N, I)` for inputs in program units, each in its format."""
+    return np.stack([made.from_float(x[:, i]) for i, made in enumerate(formats)], 1)
 
 
 def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> list[QuantizedLayer]:

@@ -13,7 +13,7 @@ from nstk.emission import header_names
 from nstk.errors import ToolError
 from nstk.integer_emission import integer_program
 from nstk.program import Program
-from nstk.quantization import Quantized
+from nstk.quantization import Quantized, quantize_inputs
 from nstk.report import number
 from nstk.sandbox import ProgramRunner
 from nstk.targets.avr_simulation import run_on_avr
@@ -165,7 +165,7 @@ def _measure_integers(
 ) -> dict[str, Any]:
     """Run `<function>_surrogate_q` where x (N, I) is in int16; return its costs, and whether it is the model's bits."""
     callee = replace(surrogate, program=integer_program(surrogate.program))
-    q = quantized.quantize_inputs(x)
+    q = quantize_inputs(quantized.inputs, x)
     empty, _ = run_on_target(target, toolchain, callee.nothing(), q[:1].astype(np.float64))
     image, run = run_on_target(target, toolchain, callee, q.astype(np.float64))
     same = image.layout.unpack(run.rows) == quantized.evaluate_q(q)
