@@ -266,6 +266,14 @@ def test_avr_timer_counts_beyond_16_bits() -> None:
 
 
 @NO_AVR
+def test_arguments_take_no_flash_on_avr() -> None:
+    p = program("float f(float a) { return a + 1.5f; }")
+    callee, toolchain = Callee(p, "f", p.source), find_toolchain(AVR)
+    few, many = (run_on_target(AVR, toolchain, callee, np.ones((n, 1)))[0].flash_bytes for n in (2, 9))
+    assert few == many
+
+
+@NO_AVR
 def test_wide_integers_are_refused_on_avr() -> None:
     p = program("int f(int n) { return n; }", value("n", INT), returns=INT, interval=Interval(0, 100_000))
     with pytest.raises(UnsupportedError, match="int has 16 bits on atmega328p"):

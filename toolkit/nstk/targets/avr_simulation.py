@@ -54,9 +54,9 @@ def run_on_avr(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -
         raise MisbehaviorError(f"simulated {target.name}: its timer cannot be read", "leave out this target")
     counts = np.array([total - none + _RETURN - each * n for total, n in map(_timing, calls[::2])], np.int64)
     deepest = int(stack.view("<u2")[0])
-    return Image(path, layout, *read_sizes(path)), Run(
-        np.stack(calls[1::2]), counts, counts.astype(np.float64), deepest
-    )
+    flash, ram = read_sizes(path)
+    image = Image(path, layout, flash - rows.nbytes, ram)  # the arguments are the harness's
+    return image, Run(np.stack(calls[1::2]), counts, counts.astype(np.float64), deepest)
 
 
 def _timing(line: NDArray[np.uint8]) -> tuple[int, int]:
