@@ -115,7 +115,7 @@ def measure_networks(folder: Path) -> list[dict[str, Any]]:
                     row: dict[str, Any] = {"target": target.name, "compiler": toolchain.label, "optimize": optimize}
                     row |= {"name": name, "unit": target.unit}
                     callee = replace(candidate.callee, optimize=optimize)
-                    empty, _ = run_on_target(target, toolchain, callee.nothing(), candidate.x[:1])
+                    empty, _ = run_on_target(target, toolchain, callee.nothing(), candidate.x)
                     try:
                         image, run = run_on_target(target, toolchain, callee, candidate.x)
                     except NstkError as error:

@@ -269,7 +269,7 @@ def test_avr_timer_counts_beyond_16_bits() -> None:
 def test_arguments_take_no_flash_on_avr() -> None:
     p = program("float f(float a) { return a + 1.5f; }")
     callee, toolchain = Callee(p, "f", p.source), find_toolchain(AVR)
-    few, many = (run_on_target(AVR, toolchain, callee, np.ones((n, 1)))[0].flash_bytes for n in (2, 9))
+    few, many = (run_on_target(AVR, toolchain, callee, np.ones((n, 1)))[0].flash_bytes for n in (20, 40))
     assert few == many
 
 

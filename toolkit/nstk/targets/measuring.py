@@ -75,7 +75,7 @@ def measure_target(
     original = Callee(program, program.name, program.source, optimize, includes, cflags)
     base = callee or header_names(program).base
     surrogate = Callee(program, base, header, optimize, includes, cflags)
-    empty, _ = run_on_target(target, found, original.nothing(), x[:1])
+    empty, _ = run_on_target(target, found, original.nothing(), x)
     image, run = run_on_target(target, found, original, x)
     before = _costs(image, empty, run)
     before["max_abs"] = _largest(image.layout.unpack(run.rows), _on_host(original, x, None))
@@ -166,7 +166,7 @@ def _measure_integers(
     """Run `<function>_surrogate_q` where x (N, I) is in int16; return its costs, and whether it is the model's bits."""
     callee = replace(surrogate, program=integer_program(surrogate.program))
     q = quantize_inputs(quantized.inputs, x)
-    empty, _ = run_on_target(target, toolchain, callee.nothing(), q[:1].astype(np.float64))
+    empty, _ = run_on_target(target, toolchain, callee.nothing(), q.astype(np.float64))
     image, run = run_on_target(target, toolchain, callee, q.astype(np.float64))
     same = image.layout.unpack(run.rows) == quantized.evaluate_q(q)
     return _costs(image, empty, run) | {"identical": bool(same.all())}
