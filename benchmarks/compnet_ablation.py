@@ -30,7 +30,7 @@ def main() -> None:
     digest = hashlib.sha256(pack.read_bytes()).hexdigest()
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     if found.get("pack") != digest:
-        found = {"machine": describe(["torch", "transformers"]), "pack": digest, "steps": STEPS, "runs": {}}
+        found = describe(["torch", "transformers"]) | {"pack": digest, "steps": STEPS, "runs": {}}
     for left_out in (None, *ORIGINS):
         name = f"without {left_out}" if left_out else "all"
         if name in found["runs"]:

@@ -11,9 +11,11 @@ import argparse
 import json
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tables
 import torch
 from machine import describe
@@ -53,10 +55,9 @@ def main() -> None:
         version=nstk.__version__,
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        command=f"nstk train {given.pack.name} --minutes {minutes:g} --device cpu",
+        **(describe(["torch", "transformers"]) | {"command": f"nstk train {given.pack.name} --minutes {minutes:g}"}),
         record=record,
         options=record["options"],
-        **describe(["torch", "transformers"]),
         **read_curves(given.run / "curves.jsonl"),
         stats=json.loads((given.corpus / "stats.json").read_text()),
         packages=sorted(listed_packages().values(), key=lambda package: (package.split, package.name)),
@@ -88,23 +89,17 @@ def read_curves(path: Path) -> dict[str, Any]:
 def leave_inputs_out(folder: Path, pack: Path) -> dict[str, dict[str, float]]:
     """Return zero-shot errors on the validation packages' functions with parts of the input withheld."""
     model, tokenizer = load_checkpoint(folder)
-    data = TrainingData(read_pack(pack), model.config, tokenizer, torch.device("cpu"))
-    rows = data.validation
-    unseen = ~data.seen_behaviours(rows)
+    contents = read_pack(pack)
+    plain = replace(contents, centre=np.zeros_like(contents.centre), half_width=np.ones_like(contents.half_width))
     found = {}
-    settings = {
-        "text, domain and probes": ("probes", {}),
-        "domain and probes": ("probes", {"use_text": False}),
-        "text and probes": ("probes", {"use_domain": False}),
-        "text and domain": ("text", {}),
-        "text": ("text", {"use_domain": False}),
-    }
-    whole = {name: getattr(model.config, name) for name in ("use_text", "use_domain")}
-    for name, (shown, changes) in settings.items():
-        for field, value in {**whole, **changes}.items():
-            setattr(model.config, field, value)
-        errors = zero_shot_errors(model, data, rows, shown)[str(model.topologies[0])]
-        found[name] = {"all": geometric_mean(errors), "unseen": geometric_mean(errors[unseen])}
+    for told, packed in (("domain", contents), ("no domain (taken for [-1, 1])", plain)):
+        data = TrainingData(packed, model.config, tokenizer, torch.device("cpu"))
+        unseen = ~data.seen_behaviours(data.validation)
+        for given, shown, reads_text in (("text", "text", True), ("probes", "probes", False), ("both", "probes", True)):
+            model.config.use_text = reads_text
+            errors = zero_shot_errors(model, data, data.validation, shown)[str(model.topologies[0])]
+            name = {"both": "text, probes"}.get(given, given) + f", {told}"
+            found[name] = {"all": geometric_mean(errors), "unseen": geometric_mean(errors[unseen])}
     return found
 
 

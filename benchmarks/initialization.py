@@ -57,7 +57,7 @@ def main() -> None:
             better = [f"{c / r:.2f}" for c, r in zip(compiled["nrmse"], random["nrmse"], strict=True)]
             faster = compiled["seconds"] / random["seconds"]
             print(source.name, setting, "time", f"{faster:.2f}", "error", *better, flush=True)
-    result = {"machine": describe(["numpy", "torch", "transformers"], "gcc"), "rows": rows}
+    result = describe(["numpy", "torch", "transformers"], "gcc") | {"rows": rows}
     (HERE / "results" / "initialization.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
