@@ -193,27 +193,18 @@ def _parrotbench(programs: list[dict[str, Any]]) -> str:
 
 def initialization(result: dict[str, Any]) -> str:
     """Render `initialization.json`: errors and time of `nstk build` from random and from compiled starts."""
-    rows, ratios = [], {}
+    rows, times, errors = [], [], []
     for row in result["rows"]:
-        cells = [f"`{row['source']}`"]
-        for setting in ("auto", "4-4"):
-            random, compiled = (row[f"{setting}/{kind}"] for kind in ("random", "compiled"))
-            for found in (random, compiled):
-                cells.append(", ".join(f"{error:.2g}" for error in found["nrmse"]))
-            cells.append(f"{random['seconds']:.2g}, {compiled['seconds']:.2g}")
-            errors = [math.log(c / r) for c, r in zip(compiled["nrmse"], random["nrmse"], strict=True)]
-            ratios.setdefault(setting, []).append(
-                (compiled["seconds"] / random["seconds"], math.exp(statistics.fmean(errors)))
-            )
-        rows.append(cells)
-    medians = ["median ratio"]
-    for pairs in ratios.values():
-        time, error = (statistics.median(column) for column in zip(*pairs, strict=True))
-        medians += ["", f"{error:.2f}", f"{time:.2f}"]
-    header = ["program"]
-    for setting in ("1 %", "4-4"):
-        header += [f"{setting}: random", f"{setting}: compnet", f"{setting}: seconds"]
-    return markdown(header, [*rows, medians], 6) + source(result)
+        both = row["random"], row["compiled"]
+        cells = [", ".join(found["topology"]) for found in both]
+        cells += [", ".join(f"{error:.2g}" for error in found["nrmse"]) for found in both]
+        rows.append([f"`{row['source']}`", *cells, *(f"{found['seconds']:.2g}" for found in both)])
+        times.append(both[1]["seconds"] / both[0]["seconds"])
+        ratios = [math.log(c / r) for r, c in zip(both[0]["nrmse"], both[1]["nrmse"], strict=True)]
+        errors.append(math.exp(statistics.fmean(ratios)))
+    medians = ["", "", "", f"{statistics.median(errors):.2f}x", "", f"{statistics.median(times):.2f}x"]
+    header = ["program", "random", "compnet", "nrmse, random", "compnet", "seconds, random", "compnet"]
+    return markdown(header, [*rows, ["median", *medians]], 4) + source(result)
 
 
 def _times(value: float) -> str:

@@ -251,16 +251,34 @@ class _Fitter:
         return self.fitted(tuple(c.network for c in layout))
 
     def best(self, hidden: tuple[int, ...], groups: Sequence[tuple[int, ...]]) -> list[Candidate]:
-        """Return the best candidate for each group of outputs: all in one group, or one each."""
+        """Return the best candidate for each group of outputs: all in one group, or one each.
+
+        Where compiled starts do not lead to the tolerance, random ones get the race they would have had without: no
+        surrogate shall be larger for having been compiled.
+        """
+        if self.compiled is None or hidden not in self.compiled.candidates:
+            return self.compete(hidden, groups, None)
+        found = self.compete(hidden, groups, self.compiled)
+        missing = [group for group, candidate in zip(groups, found, strict=True) if candidate.excess > _MARGIN]
+        if missing:
+            again = dict(zip(missing, self.compete(hidden, missing, None), strict=True))
+            found = [
+                min(c, again.get(group, c), key=lambda c: c.excess) for group, c in zip(groups, found, strict=True)
+            ]
+        return found
+
+    def compete(
+        self, hidden: tuple[int, ...], groups: Sequence[tuple[int, ...]], compiled: "Compiled | None"
+    ) -> list[Candidate]:
+        """Race starts for each group of outputs, and return what wins."""
         width = len(groups[0])
         topology = Topology((len(self.program.inputs), *hidden, width))
         columns = [o for group in groups for o in group]
         self.progress(f"fitting {topology}" + (f" x {len(groups)}" if len(groups) > 1 else ""))
-        compiled = self.compiled is not None and hidden in self.compiled.candidates
-        stages = race_stages(hidden, self.goal.effort, len(self.program.inputs), compiled)
+        stages = race_stages(hidden, self.goal.effort, len(self.program.inputs), compiled is not None)
         if self.goal.all_pairs:
             stages = (*stages[:-1], replace(stages[-1], pairs=len(self.x)))
-        starts = propose(topology, stages[0].survivors, self.goal.seed, self.compiled, self.mean, self.unit)
+        starts = propose(topology, stages[0].survivors, self.goal.seed, compiled, self.mean, self.unit)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
         params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
