@@ -1,13 +1,11 @@
 """Builds every example as `nstk build` does by default, from random starts and from compiled ones.
 
-Compares the networks chosen, their errors and the time of fine-tuning. Each build runs three times, the two kinds in
-turn; the median of the times counts.
+Compares the networks chosen, their errors and the time of fine-tuning, the two kinds in turn.
 
 Run: python benchmarks/initialization.py [INIT]
 """
 
 import json
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -19,25 +17,20 @@ from nstk.options import BuildOptions
 from nstk.pipeline import build
 
 HERE = Path(__file__).parent
-RUNS = 3
 
 
 def measure(source: Path, init: str) -> dict[str, Any]:
     """Build one example in both ways."""
     found: dict[str, Any] = {"source": source.name}
-    seconds: dict[str, list[float]] = {"random": [], "compiled": []}
-    for _ in range(RUNS):
-        for kind, method in (("random", "random"), ("compiled", init)):
-            with tempfile.TemporaryDirectory() as out:
-                report = build(BuildOptions(source=source, init=method, out=Path(out))).report
-            seconds[kind].append(report["finetune"]["seconds"])
-            outputs = report["verify"]["outputs"]
-            found[kind] = {
-                "topology": [network["topology"] for network in report["networks"]],
-                "nrmse": [output["nrmse"] for output in outputs],
-                "ok": report["verify"]["ok"],
-                "seconds": statistics.median(seconds[kind]),
-            }
+    for kind, method in (("random", "random"), ("compiled", init)):
+        with tempfile.TemporaryDirectory() as out:
+            report = build(BuildOptions(source=source, init=method, out=Path(out))).report
+        found[kind] = {
+            "topology": [network["topology"] for network in report["networks"]],
+            "nrmse": [output["nrmse"] for output in report["verify"]["outputs"]],
+            "ok": report["verify"]["ok"],
+            "seconds": report["finetune"]["seconds"],
+        }
     return found
 
 
