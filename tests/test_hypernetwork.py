@@ -14,7 +14,7 @@ from nstk.errors import UsageError
 from nstk.hypernetwork.canonical import find_frame, restore
 from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, fit_output, prune_absent, value_features
+from nstk.hypernetwork.modeling import CompNet, _locate_mean, fit_output, prune_absent, value_features
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
     build_tokenizer,
@@ -184,11 +184,31 @@ def test_probes_alone_and_padding():
 
 
 def test_what_stands_at_cls_is_berts():
-    model, given = tiny(), batch(3, 20)
+    model, given = tiny(neighbour_layers=0, pools_tokens=False), batch(3, 20)
     given["attention_mask"][1, 11:] = 0
     words = model.encoder.embeddings.word_embeddings(given["input_ids"])
     whole = model.encoder(inputs_embeds=words, attention_mask=given["attention_mask"]).last_hidden_state[:, 0]
     torch.testing.assert_close(model._encode(given["input_ids"], given["attention_mask"], None, None), whole)
+
+
+def test_neighbours_and_pooling():
+    model, given = tiny(), batch(3, 20)
+    given["attention_mask"][1, 11:] = 0
+    read = model._encode(given["input_ids"], given["attention_mask"], None, None)
+    assert read.shape == (3, 3 * model.config.hidden_size)
+    cut = {name: given[name][1:2, :11] for name in ("input_ids", "attention_mask")}
+    torch.testing.assert_close(model._encode(cut["input_ids"], cut["attention_mask"], None, None), read[1:2])
+    swapped = given["input_ids"].clone()
+    swapped[0, [3, 4]] = swapped[0, [4, 3]]
+    other = model._encode(swapped, given["attention_mask"], None, None)
+    assert (other[0] - read[0]).abs().max() > 1e-3
+
+
+def test_mean_follows_the_domain_along_the_slopes():
+    centre, half_width = torch.tensor([[0.0, 4.0], [30.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 1.0]])
+    slopes = torch.tensor([[1.7, 0.5], [1.0, 1.0]])
+    found = _locate_mean(torch.tensor([[0.2], [0.0]]), slopes, centre, half_width).sinh()
+    torch.testing.assert_close(found, torch.tensor([[np.sinh(0.2) + 1.0], [10.0]], dtype=torch.float32))
 
 
 @pytest.mark.parametrize("off", ["use_text", "use_values", "use_domain", "use_probes", "predicts_scale"])

@@ -139,6 +139,24 @@ def test_rows_are_split_and_drawn_by_origin():
     assert data.seen_behaviours(drawn[:5]).all()
 
 
+def test_texts_to_read_are_short_and_of_one_length():
+    pack = small_pack()
+    _, data = small_data()
+    rows = data.draw(4000, torch.Generator().manual_seed(0), text=True)
+    program = pack.program[rows.numpy()]
+    np.testing.assert_allclose(np.bincount(pack.origin[program], minlength=3) / 4000, [0.35, 0.2, 0.45], atol=0.03)
+    assert 0.45 < (pack.half_width[rows.numpy()] == 1).all(1).mean() < 0.55
+    texts = list(pack.texts)
+    texts[0] = texts[0].replace("return", "x = x + 1.0f; " * 40 + "return")
+    assert pack.origin[0] == 0
+    config, tokenizer = CompNetConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
+    longer = TrainingData(replace(pack, texts=texts), config, tokenizer, CPU)
+    counts = [
+        np.isin(d.draw(4000, torch.Generator().manual_seed(0), text=True).numpy(), [0, 1]).sum() for d in (data, longer)
+    ]
+    assert counts[1] < 0.4 * counts[0]
+
+
 def test_without_domains_only_the_default_one_is_kept():
     _, data = small_data(use_domain=False)
     assert len(torch.cat(list(data.train.values()))) == 30
@@ -175,6 +193,8 @@ def test_stages_train_their_parts():
         draws = draw(16, 384, 256, 2, stage, generator)
         model.zero_grad()
         compute_loss(model, batch, data.points, stage, draws, False).sum().backward()
+        kept = next((found.keeps for found in plan_stages(model.config) if found.name == name), ())
+        assert (name == "joint") == bool(kept)
         for part, parameter in model.named_parameters():
             moves = parameter.grad is not None and bool(parameter.grad.any())
             assert not (moves and part.startswith(still)), part
@@ -323,6 +343,22 @@ def test_paper_preset_takes_a_pretrained_encoder(pack_file, tmp_path):
     assert tokenizer.tokenizer.convert_ids_to_tokens(ids)[:2] == ["[CLS]", "float"]
     name = "embeddings.word_embeddings.weight"
     torch.testing.assert_close(model.encoder.state_dict()[name], theirs.state_dict()[name], rtol=0, atol=1e-3)
+
+
+def test_going_on_from_another_run(pack_file, tmp_path):
+    train(pack_file, tmp_path / "trunk", options(steps=3, stages=("trunk",)))
+    given = options(steps=40, stages=("text", "joint"), start=tmp_path / "trunk" / "model", seed=1)
+    train(pack_file, tmp_path / "run", given)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "curves.jsonl").read_text().splitlines()]
+    assert [line["group"] for line in lines] == ["text", "validation", "joint", "validation"]
+    before, after = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("trunk", "run"))
+    for name, tensor in before.items():
+        kept = name.startswith(("probe_entry", "blocks", "norm", "heads"))
+        assert torch.equal(tensor, after[name]) == kept or not tensor.any() or "token_type" in name, name
+    with pytest.raises(UsageError, match="unknown stage"):
+        train(pack_file, tmp_path / "none", options(stages=("paper",)))
+    with pytest.raises(UsageError, match="cannot load a hypernetwork"):
+        train(pack_file, tmp_path / "none", options(start=tmp_path))
 
 
 def test_minutes(pack_file, tmp_path):

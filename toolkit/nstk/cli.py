@@ -350,6 +350,12 @@ def train(
     precision: Annotated[str, typer.Option("--precision", help="auto (what is faster), bfloat16 or float32.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Folder of a hypernetwork to go on from, as far as its weights fit.")
+    ] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option("--stage", help="trunk, text or joint, and no other; repeatable.")
+    ] = None,
     origin: Annotated[
         list[str] | None, typer.Option("--origin", help="real, mutant or generated programs alone; repeatable.")
     ] = None,
@@ -385,6 +391,8 @@ def train(
         precision=precision,
         compiled=compiled,
         encoder=encoder,
+        start=start,
+        stages=tuple(stage or ()),
         origins=tuple(origin or ORIGINS),
     )
     with progress_bar() as progress:

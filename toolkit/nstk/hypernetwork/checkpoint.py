@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerFast
 from transformers.utils import logging
@@ -95,6 +96,31 @@ def load_encoder(model: CompNet, folder: Path) -> list[str]:
     theirs, ours = loaded.state_dict(), model.encoder.state_dict()
     fitting = {name: t for name, t in theirs.items() if name in ours and ours[name].shape == t.shape}
     model.encoder.load_state_dict(fitting, strict=False)
+    return [name for name in ours if name not in fitting]
+
+
+def load_weights(model: CompNet, folder: Path) -> list[str]:
+    """Take weights from another hypernetwork, as far as names and shapes agree.
+
+    Args:
+        model: Gets them.
+        folder: As `save_checkpoint` writes it.
+
+    Returns:
+        Names of the tensors that were left as they are.
+
+    Raises:
+        UsageError: The folder holds no checkpoint, or none of its tensors fits.
+    """
+    try:
+        theirs = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{folder}: cannot load a hypernetwork ({error})", _HINT) from error
+    ours = model.state_dict()
+    fitting = {name: t for name, t in theirs.items() if name in ours and ours[name].shape == t.shape}
+    if not fitting:
+        raise UsageError(f"{folder}: none of its weights fits this model", _HINT)
+    model.load_state_dict(fitting, strict=False)
     return [name for name in ours if name not in fitting]
 
 

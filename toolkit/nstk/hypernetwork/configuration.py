@@ -14,6 +14,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "predicts_scale": False,
         "fits_output": False,
         "normalized_text": False,
+        "neighbour_layers": 0,
+        "pools_tokens": False,
         "trunk_blocks": 0,
         "topologies": [[4, 4]],
         "candidates": 1,
@@ -33,6 +35,9 @@ class CompNetConfig(PreTrainedConfig):
         intermediate_size: Width of its feed-forward layers.
         max_position_embeddings: Longest text, in tokens.
         hidden_dropout_prob: Of the encoder.
+        neighbour_layers: Convolutions over each token and its neighbours before the encoder: attention alone takes very
+            long to find out what stands beside what.
+        pools_tokens: Mean and maximum over the encoder's states of all tokens are read beside [CLS].
         pad_token_id: Token that fills up batches.
         first_argument: Token of a program's first argument, those of the others follow it; -1 if there are none.
         inputs: Inputs of the covering topologies.
@@ -59,6 +64,8 @@ class CompNetConfig(PreTrainedConfig):
     intermediate_size: int = 512
     max_position_embeddings: int = 512
     hidden_dropout_prob: float = 0.0
+    neighbour_layers: int = 2
+    pools_tokens: bool = True
     pad_token_id: int = 0
     first_argument: int = 7
     inputs: int = 9

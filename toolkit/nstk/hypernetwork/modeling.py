@@ -60,15 +60,17 @@ class CompNet(PreTrainedModel):
                 self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
             if config.use_domain:
                 self.domain_embedding = nn.Linear(_DOMAIN_FEATURES, hidden)
+            self.neighbours = nn.ModuleList(_Neighbours(hidden) for _ in range(config.neighbour_layers))
+        encoded = hidden * (3 if config.pools_tokens else 1)
         if config.trunk_blocks:
             if config.use_text:
-                read = hidden + (config.inputs * _DOMAIN_FEATURES if config.use_domain else 0)
-                self.outlook = _two_layers(read, width, config.probes + 2)
-                self.text_entry = _Silent(hidden, width)
+                domain = config.inputs if config.use_domain else 0
+                self.outlook = _two_layers(encoded + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
+                self.text_entry = _Silent(encoded, width)
             self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
             self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
             self.norm = nn.LayerNorm(width)
-        read = width if config.trunk_blocks else hidden
+        read = width if config.trunk_blocks else encoded
         self.heads = nn.ModuleList(_Head(read, config.candidates, topology) for topology in self.topologies)
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -77,9 +79,10 @@ class CompNet(PreTrainedModel):
         if isinstance(module, _Silent):
             init.zeros_(module.weight)
             init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
+        elif isinstance(module, nn.Linear | nn.Conv1d):
             init.kaiming_normal_(module.weight, nonlinearity="linear")
-            init.zeros_(module.bias)
+            if module.bias is not None:
+                init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
@@ -131,13 +134,15 @@ class CompNet(PreTrainedModel):
             if attention_mask is None:
                 attention_mask = torch.ones_like(input_ids)
             domain = self._domain_features(centre, half_width, present)
-            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden)
+            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden) or (B, 3 hidden)
             if config.trunk_blocks:
                 read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
                 with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
-                    outlook = self.outlook(read.float())
-                predicted = outlook[:, : config.probes]
-                location = outlook[:, config.probes :] if config.predicts_scale else None
+                    predicted, mean, scale, slopes = self.outlook(read.float()).split_with_sizes(
+                        [config.probes, 1, 1, 0 if domain is None else config.inputs], 1
+                    )
+                    if config.predicts_scale:
+                        location = torch.cat([_locate_mean(mean, slopes, centre, half_width), scale], 1)
         if not writes:
             return CompNetOutput(probes=predicted, location=location)
         if not config.trunk_blocks:
@@ -170,7 +175,7 @@ class CompNet(PreTrainedModel):
     def _encode(
         self, input_ids: Tensor, attention_mask: Tensor, values: Tensor | None, domain: Tensor | None
     ) -> Tensor:
-        """Return what stands at [CLS] `(B, hidden)`."""
+        """Return what stands at [CLS] `(B, hidden)`; beside it mean and maximum over the tokens if they are pooled."""
         embedded = self.encoder.embeddings.word_embeddings(input_ids)  # (B, T, hidden)
         if self.config.use_values and values is not None:
             known = self.value_embedding(value_features(values)) * (values != 0)[..., None]
@@ -181,6 +186,9 @@ class CompNet(PreTrainedModel):
             place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
             of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
             embedded = embedded + of_token * is_argument[..., None]
+        there = attention_mask[..., None].to(embedded.dtype)
+        for layer in self.neighbours:
+            embedded = embedded + layer(embedded, there)
         states: Tensor = self.encoder.embeddings(inputs_embeds=embedded)
         hidden = torch.where(attention_mask[:, None, None] > 0, 0.0, -1e4)  # added to the logits, (B, 1, 1, T)
         *layers, last = self.encoder.encoder.layer
@@ -195,7 +203,10 @@ class CompNet(PreTrainedModel):
         weight = attention.dropout((query @ key.mT * attention.scaling + hidden).softmax(-1))  # (B, heads, 1, T)
         read_there = (weight @ value).transpose(1, 2).flatten(2)
         whole: Tensor = last.feed_forward_chunk(last.attention.output(read_there, own))
-        return whole[:, 0]
+        if not self.config.pools_tokens:
+            return whole[:, 0]
+        mean = (states * there).sum(1) / there.sum(1)
+        return torch.cat([whole[:, 0], mean, states.masked_fill(there == 0, -torch.inf).amax(1)], 1)
 
     def _assume(
         self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
@@ -259,6 +270,19 @@ class _Head(nn.Linear):
 
 class _Silent(nn.Linear):
     """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
+
+
+class _Neighbours(nn.Module):
+    """Mixes every token `(B, T, width)` with the one before and the one after it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.convolution = nn.Conv1d(width, width, 3, padding=1)
+
+    def forward(self, tokens: Tensor, there: Tensor) -> Tensor:
+        mixed: Tensor = self.convolution((self.norm(tokens) * there).mT).mT
+        return nn.functional.gelu(mixed)
 
 
 class _Block(nn.Module):
@@ -356,6 +380,19 @@ def candidate_errors(
     if weight is None:
         return square.mean(-1)
     return (square * weight[:, None]).sum(-1) / weight.sum(-1, keepdim=True)
+
+
+def _locate_mean(mean: Tensor, slopes: Tensor, centre: Tensor | None, half_width: Tensor | None) -> Tensor:
+    """Return asinh(mean / scale) `(B, 1)`.
+
+    What a function does far from zero is mostly a straight line, whose mean lies where the domain does: with slopes, in
+    scales per half-width `(B, 9)`, the network need not compute that. Absent inputs have centre 0.
+    """
+    if not slopes.shape[1]:
+        return mean
+    assert centre is not None
+    assert half_width is not None
+    return (mean.clamp(-20, 20).sinh() + (slopes * centre / half_width).sum(1, keepdim=True)).asinh()
 
 
 def symlog(x: Tensor) -> Tensor:

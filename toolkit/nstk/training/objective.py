@@ -20,6 +20,7 @@ _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; poi
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
 _OUTLOOK_WEIGHT = 0.3
+_FEW = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,15 @@ class Stage:
         name: `trunk`, `text`, `joint` or `paper`.
         share: Of the whole run.
         rate: Peak learning rate relative to the run's.
+        batch: Rows per step relative to the run's: reading text is learned in many steps, and takes most of the time.
+        keeps: Parts of the network that stay as they are.
     """
 
     name: str
     share: float
     rate: float
+    batch: float = 1.0
+    keeps: tuple[str, ...] = ()
 
     @property
     def reads_text(self) -> bool:
@@ -49,8 +54,10 @@ def plan_stages(config: CompNetConfig) -> tuple[Stage, ...]:
     if not config.use_text:
         return (Stage("trunk", 1.0, 1.0),)
     if not config.use_probes:
-        return (Stage("text", 0.5, 1.0), Stage("joint", 0.5, 0.5))
-    return (Stage("trunk", 0.5, 1.0), Stage("text", 0.3, 1.0), Stage("joint", 0.2, 0.5))
+        return (Stage("text", 0.7, 2.0, _FEW), Stage("joint", 0.3, 0.5, _FEW))
+    # Rows that show no probes would cost the trunk some of what it knows.
+    joint = Stage("joint", 0.1, 0.5, _FEW, keeps=("probe_entry", "blocks", "norm", "heads"))
+    return (Stage("trunk", 0.35, 1.0), Stage("text", 0.55, 2.0, _FEW), joint)
 
 
 @dataclass(frozen=True)
@@ -158,4 +165,4 @@ def _outlook_loss(out: CompNetOutput, batch: Batch, probes: Tensor) -> Tensor:
     scale = (out.location[:, 1] - true[:, 1]).clamp(-8, 8).exp()  # relative to the true one
     mean = out.location[:, 0].clamp(-20, 20).sinh() * scale - true[:, 0].sinh()
     whole = (out.probes * scale[:, None] + mean[:, None] - probes).square().mean(1)
-    return loss + 0.2 * apart + 0.5 * (whole + _TEXT_FLOOR).log()
+    return loss + apart + 0.5 * (whole + _TEXT_FLOOR).log()
