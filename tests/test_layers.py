@@ -45,7 +45,8 @@ ROWS = (
     "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
     "training.__init__ training.hardware training.journal training.state",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization hypernetwork.tokenization",
-    "hypernetwork.canonical",
+    "hypernetwork.canonical hypernetwork.encoder hypernetwork.parameters",
+    "hypernetwork.network",
     "hypernetwork.modeling",
     *CORPUS,
     "finetuning expressions integer_expressions training.options hypernetwork.probing hypernetwork.checkpoint",

@@ -238,7 +238,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
     if options.exhaustive:
         check_exhaustible(program)
     _check_targets(options)
-    # Torch takes seconds to import, transformers too; the program is compiled and run meanwhile.
+    # Torch takes seconds to import; the program is compiled and run meanwhile.
     heavy = "torch" if options.init == "random" else "nstk.hypernetwork.proposal"
     loading = threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True)
     loading.start()
@@ -257,7 +257,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             data, held_out = _split(program, options)
         compiled = None
         if start is None:
-            loading.join()  # two threads must not import transformers at once
+            loading.join()  # two threads must not import torch at once
             compiled = compile_program(program, options.init, original, progress, (data.x, data.y))
         began = time.perf_counter()
         fitted = _fit(program, data, tolerance, options, start, compiled, progress)

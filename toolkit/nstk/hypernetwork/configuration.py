@@ -1,8 +1,10 @@
 """Configuration of CompNet, and its presets."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import PreTrainedConfig
+#: `model_type` of the checkpoints.
+MODEL_TYPE = "nstk_compnet"
 
 #: What `nstk train --preset` takes. The paper's model reads text as it stands and knows no domain but [-1, 1].
 PRESETS: dict[str, dict[str, Any]] = {
@@ -18,13 +20,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pools_tokens": False,
         "trunk_blocks": 0,
         "topologies": [[4, 4]],
-        "candidates": 1,
+        "candidates": [1],
         "hidden_dropout_prob": 0.1,
     },
 }
 
 
-class CompNetConfig(PreTrainedConfig):
+@dataclass(kw_only=True)
+class NetworkConfig:
     """Shape of a CompNet; the defaults are the model that ships, `PRESETS` changes them.
 
     Attributes:
@@ -52,10 +55,8 @@ class CompNetConfig(PreTrainedConfig):
         trunk_width: Width of the residual MLP that reads the probes.
         trunk_blocks: Its blocks; without any, parameters are linear in the encoded text.
         topologies: Hidden widths of the covering topologies, one head each.
-        candidates: Parameter vectors each head writes.
+        candidates: Parameter vectors each head writes; the largest head one less, to keep the file below 12 MB.
     """
-
-    model_type = "nstk_compnet"
 
     vocab_size: int = 246
     hidden_size: int = 128
@@ -79,10 +80,5 @@ class CompNetConfig(PreTrainedConfig):
     normalized_text: bool = True
     trunk_width: int = 512
     trunk_blocks: int = 6
-    topologies: list[list[int]] | None = None
-    candidates: int = 4
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        if self.topologies is None:
-            self.topologies = [[4, 4], [8, 8], [16, 16]]
-        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
+    topologies: list[list[int]] = field(default_factory=lambda: [[4, 4], [8, 8], [16, 16]])
+    candidates: list[int] = field(default_factory=lambda: [4, 4, 3])

@@ -15,21 +15,21 @@ from torch import Tensor
 from nstk.corpus.candidate import ORIGINS, SPLITS
 from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
-from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 
 #: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
 SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
 
 _DEFAULT_DOMAIN = 0.5  # share of rows on [-1, 1] among texts to read, unless there are more: there they differ most
-_SHORT = 64  # tokens: longer texts are read less often, so that each length costs the same time
+_SHORT = 48  # tokens: longer texts are read less often, by the square, for they take long
 _CONSTANT = 1e-4  # of a row's deviation: probes that vary by less do not show what the program does
 _SPIKE = 30.0  # standard deviations: farther off, half precision and squares lose their meaning
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B rows; see `CompNet.forward`.
+    """B rows; see `HyperNetwork.forward`.
 
     Attributes:
         input_ids: `(B, T)`; None if text was not asked for.
@@ -75,7 +75,7 @@ class TrainingData:
     def __init__(
         self,
         pack: Pack,
-        config: CompNetConfig,
+        config: NetworkConfig,
         tokenizer: ProgramTokenizer,
         device: torch.device,
         origins: Sequence[str] = ORIGINS,
@@ -183,7 +183,7 @@ class TrainingData:
 
     def _weigh(self, rows: Tensor, default: Tensor) -> Tensor:
         """Return the cumulative shares `(n,)` of rows whose texts are read; some are on the default domain `(n,)`."""
-        weight = (_SHORT / self._length[self._program[rows]].double()).clamp(max=1)
+        weight = (_SHORT / self._length[self._program[rows]].double()).clamp(max=1).square()
         own = weight[default].sum() / weight.sum()
         if 0 < own < _DEFAULT_DOMAIN:
             weight = torch.where(default, weight * _DEFAULT_DOMAIN / own, weight * (1 - _DEFAULT_DOMAIN) / (1 - own))

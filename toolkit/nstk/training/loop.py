@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from nstk.corpus.pack import read_pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_encoder, load_weights, load_word_pieces, save_checkpoint
-from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, train_word_pieces
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.data import TrainingData
@@ -89,7 +89,7 @@ class _Run:
         self.digest = hashlib.sha256(pack.read_bytes()).hexdigest()
         torch.manual_seed(options.seed)
         self.model, self.tokenizer = _new_model(contents.texts, options)
-        nn.Module.to(self.model, self.device).train()
+        self.model.to(self.device).train()
         self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device, options.origins)
         self.stages = _choose_stages(plan_stages(self.model.config), options.stages)
         self.bfloat16 = options.precision == "bfloat16"
@@ -320,7 +320,7 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
+def _averaged(model: HyperNetwork, average: dict[str, Tensor]) -> Iterator[None]:
     """Put averaged parameters into a model for a while."""
 
     def swap() -> None:
@@ -328,7 +328,7 @@ def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
             parameter.data, average[name] = average[name], parameter.data
 
     swap()
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     try:
         yield
     finally:
@@ -336,15 +336,15 @@ def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
         model.train()
 
 
-def _new_model(texts: list[str], options: TrainOptions) -> tuple[CompNet, ProgramTokenizer]:
+def _new_model(texts: list[str], options: TrainOptions) -> tuple[HyperNetwork, ProgramTokenizer]:
     values = {**PRESETS[options.preset], **dict(options.changes)}
     normalized = values.get("normalized_text", True)
     if normalized:
         tokenizer = build_tokenizer()
     else:
         tokenizer = train_word_pieces(texts) if options.encoder is None else load_word_pieces(options.encoder)
-    config = CompNetConfig(**{**values, "vocab_size": len(tokenizer)})
-    model = CompNet(config)
+    config = NetworkConfig(**{**values, "vocab_size": tokenizer.get_vocab_size()})
+    model = HyperNetwork(config)
     if options.encoder is not None:
         load_encoder(model, options.encoder)
     if options.start is not None:
