@@ -40,7 +40,7 @@ HOST = {
     *("original_ns", "surrogate_ns", "surrogate_batch_ns", "original_batch_ns", "speedup", "batch_speedup"),
     *("flags", "compiler", "cpu"),
 }
-FILES = {"report.html", "report.json", "surrogate.json", "surrogate.safetensors"}
+FILES = {"package", "report.html", "report.json", "surrogate.json", "surrogate.safetensors"}
 
 
 def check_report(report: dict[str, Any]) -> None:
