@@ -149,10 +149,10 @@ def test_surrogate_is_built_with_the_project(generator: str, tmp_path: Path) -> 
     assert run("build/firmware", folder=user).returncode == 0
 
     cmake("-B", "build", folder=user)
-    assert "nstk build" not in cmake("--build", "build", "--", "-n", folder=user)
+    assert "surrogate of curve" not in cmake("--build", "build", "--", "-n", folder=user)
     (user / "CMakeLists.txt").write_text((user / "CMakeLists.txt").read_text().replace("4-4", "8-8"))
     cmake("-B", "build", folder=user)
-    assert "nstk build" in cmake("--build", "build", "--", "-n", folder=user)
+    assert "surrogate of curve" in cmake("--build", "build", "--", "-n", folder=user)
 
 
 @pytest.mark.skipif(not NSTK.is_file(), reason="no nstk command beside the interpreter")

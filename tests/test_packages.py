@@ -146,6 +146,11 @@ def test_selftest_is_strict_and_freestanding(kind: str, tmp_path: Path) -> None:
         text = selftest_text(folder)
         out = compile_c(scratch, text, command, [*flags, "-O2", "-ffreestanding", include])
         assert set(undefined_symbols(out)) <= {"_GLOBAL_OFFSET_TABLE_"}
+    for target in ("cortex-m0plus", "cortex-m4f", "rv32imc", "atmega328p"):
+        core = find_target(target)
+        if shutil.which(core.gcc):
+            flags = [*core.gcc_flags, *C99, "-Os", "-ffreestanding", include]
+            compile_c(scratch, selftest_text(folder), (core.gcc,), flags)
     text = selftest_text(folder).replace("run", "again")
     out = compile_c(scratch, text, GCC, [*C99, "-O2", include])  # a second unit has its own
     symbols = subprocess.run(["nm", str(out)], capture_output=True, text=True, check=True).stdout

@@ -104,15 +104,19 @@ def write_package(
         header: Its text.
         report: Of the build, for the README's tables; None where nothing was measured.
     """
-    names = header_names(program)
-    context = _context(program, arithmetic, names, report)
-    texts = {f"src/{names.base}.h": header}
-    for file, template in _FILES.items():
-        texts[file.format(**context)] = render(f"package/{template}", **context)
-    for file, text in texts.items():
+    context = _context(program, arithmetic, header_names(program), report)
+    texts = [header, *(render(f"package/{template}", **context) for template in _FILES.values())]
+    for file, text in zip(package_files(program), texts, strict=True):
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def package_files(program: Program) -> list[str]:
+    """Return the files of a program's package as paths in it, the surrogate's header first."""
+    names = header_names(program)
+    own = {"name": names.base, "selftest": selftest_name(names)}
+    return [f"src/{names.base}.h", *(file.format(**own) for file in _FILES)]
 
 
 def selftest_name(names: Names) -> str:
