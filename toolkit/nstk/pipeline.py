@@ -25,7 +25,7 @@ from nstk.folding import Folded, fold
 from nstk.integer_emission import emit_integer
 from nstk.options import DEFAULT_TOLERANCE, BuildOptions
 from nstk.output import check_writable, replacing
-from nstk.packaging import write_package
+from nstk.packaging import package_files, write_package
 from nstk.pairs import read_pairs
 from nstk.program import Program, read_program
 from nstk.quantization import Quantized, quantize
@@ -236,7 +236,7 @@ def _declared_outputs(program: Program) -> tuple[str, ...] | None:
 def _run(program: Program, options: BuildOptions, start: Surrogate | None, progress: Progress) -> Built:
     folder = options.out / program.name
     digest = _digest(program, options, start)
-    if (last := _unchanged(folder, digest)) is not None:
+    if (last := _unchanged(folder, program, digest)) is not None:
         return Built(last, folder, fresh=False)
     check_writable(folder)
     if options.exhaustive:
@@ -481,15 +481,17 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unchanged(folder: Path, digest: str) -> dict[str, Any] | None:
-    """Return the last report if it was made from the same inputs and its header is still as emitted."""
+def _unchanged(folder: Path, program: Program, digest: str) -> dict[str, Any] | None:
+    """Return the last report if it was made from the same inputs, all files are there and the header is as emitted."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text())
-        header = (folder / report["header"]["file"]).read_bytes()
+        packaged = [folder / "package" / file for file in package_files(program)]
+        headers = [(folder / header_file(program)).read_bytes(), packaged[0].read_bytes()]
         load_surrogate(folder)
-        for file in ("report.html", "package/README.md"):
-            (folder / file).stat()
-        same = report["build"]["digest"] == digest and report["header"]["sha256"] == hashlib.sha256(header).hexdigest()
+        for file in (folder / "report.html", *packaged):
+            file.stat()
+        same = {hashlib.sha256(header).hexdigest() for header in headers} == {report["header"]["sha256"]}
+        same = same and report["build"]["digest"] == digest
     except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None
     return report if same else None
