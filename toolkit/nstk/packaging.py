@@ -26,21 +26,14 @@ from nstk.resources import render
 #: Golden vectors of a self-test; enough that every weight counts, few enough for the smallest parts.
 VECTORS = 16
 
-#: Every file but the surrogate's header, with its template in `codegen_templates/package/`.
-_FILES = {
-    "README.md": "README.md.j2",
-    "LICENSE": "LICENSE.j2",
-    "CMakeLists.txt": "CMakeLists.txt.j2",
-    "library.properties": "library.properties.j2",
-    "library.json": "library.json.j2",
-    "idf_component.yml": "idf_component.yml.j2",
-    "zephyr/module.yml": "zephyr/module.yml.j2",
-    "zephyr/CMakeLists.txt": "zephyr/CMakeLists.txt.j2",
-    "zephyr/Kconfig": "zephyr/Kconfig.j2",
-    "src/{selftest}.h": "src/selftest.h.j2",
-    "examples/main.c": "examples/main.c.j2",
-    "examples/{name}/{name}.ino": "examples/sketch.ino.j2",
-}
+#: What a package holds besides the surrogate's header: templates in `codegen_templates/package/`, without `.j2`, ...
+_TEMPLATES = (
+    *("README.md", "LICENSE", "CMakeLists.txt", "library.properties", "library.json", "idf_component.yml"),
+    *("zephyr/module.yml", "zephyr/CMakeLists.txt", "zephyr/Kconfig"),
+    *("src/selftest.h", "examples/main.c", "examples/sketch.ino"),
+)
+#: ... and the files that are not called as their template.
+_FILES = {"src/selftest.h": "src/{selftest}.h", "examples/sketch.ino": "examples/{name}/{name}.ino"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +98,7 @@ def write_package(
         report: Of the build, for the README's tables; None where nothing was measured.
     """
     context = _context(program, arithmetic, header_names(program), report)
-    texts = [header, *(render(f"package/{template}", **context) for template in _FILES.values())]
+    texts = [header, *(render(f"package/{template}.j2", **context) for template in _TEMPLATES)]
     for file, text in zip(package_files(program), texts, strict=True):
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,8 +108,9 @@ def write_package(
 def package_files(program: Program) -> list[str]:
     """Return the files of a program's package as paths in it, the surrogate's header first."""
     names = header_names(program)
+    files = [_FILES.get(template, template) for template in _TEMPLATES]
     own = {"name": names.base, "selftest": selftest_name(names)}
-    return [f"src/{names.base}.h", *(file.format(**own) for file in _FILES)]
+    return [f"src/{names.base}.h", *(file.format(**own) for file in files)]
 
 
 def selftest_name(names: Names) -> str:
@@ -137,7 +131,7 @@ def _context(
     vectors = golden_vectors(program, arithmetic)
     selftest = selftest_name(names)
     integer = isinstance(arithmetic, Quantized)
-    outside = "is clamped" if isinstance(arithmetic, Quantized) or arithmetic.clamp else "is meaningless"
+    clamps = isinstance(arithmetic, Quantized) or arithmetic.clamp
     middle = [float_literal(value) for value in sampling.snap(program.inputs, _spread(program)[:2].mean(0)[None])[0]]
     return {
         "name": names.base,
@@ -149,7 +143,7 @@ def _context(
         "inputs": [(name, i.interval) for name, i in zip(names.inputs, program.inputs, strict=True)],
         "outputs": names.outputs,
         "integer": integer,
-        "outside": outside,
+        "outside": "is clamped" if clamps else "is meaningless",
         "ctype": vectors.ctype,
         "rows_in": [_literals(row, vectors.ctype) for row in vectors.inputs],
         "rows_out": [_literals(row, vectors.ctype) for row in vectors.outputs],
