@@ -52,7 +52,7 @@ ROWS = (
     "finetuning expressions integer_expressions training.options hypernetwork.probing hypernetwork.checkpoint",
     "emission integer_finishing training.data hypernetwork.proposal",
     "constants integer_emission timing compilation training.objective training.variation",
-    "integer_verification",
+    "integer_verification packaging",
     "verification training.assessment training.baselines targets.firmware",
     "targets.emulation",
     "targets.avr_simulation",

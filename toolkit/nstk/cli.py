@@ -252,7 +252,7 @@ def export(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a saved surrogate's header anew, with other emission options."""
+    """Write a saved surrogate's header and package anew, with other emission options."""
     from nstk.options import BuildOptions
     from nstk.pipeline import export as run
 
@@ -433,6 +433,13 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
             typer.echo(finding.line())
     if not all(f.ok for f in findings if f.needed):
         raise typer.Exit(3)
+
+
+@app.command("cmake-dir")
+def cmake_dir(as_json: Json = False, debug: Debug = False) -> None:
+    """Print the folder that CMake's find_package(nstk) needs as nstk_DIR."""
+    folder = str(Path(__file__).parent / "cmake")
+    typer.echo(json.dumps({"folder": folder}) if as_json else folder)
 
 
 def _given(context: typer.Context, options: "BuildOptions") -> dict[str, Any]:
