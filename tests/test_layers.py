@@ -129,6 +129,13 @@ def test_import_is_light() -> None:
     assert [name for name in names if name.startswith("nstk.")] == []
 
 
+def test_compiling_needs_no_transformers() -> None:
+    code = "import sys; from nstk.hypernetwork import proposal, checkpoint; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"torch", "tokenizers"} <= set(done.stdout.split())
+    assert "transformers" not in done.stdout.split()
+
+
 def test_public_names() -> None:
     from nstk import BuildOptions, bench, build, export, finetune, load_surrogate, read_program, verify
 

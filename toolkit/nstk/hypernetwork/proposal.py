@@ -4,7 +4,7 @@ A program with fewer inputs than the covering topology uses its first ones; the 
 program with several outputs is compiled once for each, as if it had no other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,10 @@ class Compiled:
     scale: Array | None
     x: Array
     y: Array
+
+    def without_location(self) -> "Compiled":
+        """Return the same, mean and scale left to the surrogate: pairs tell them better than text does."""
+        return replace(self, mean=None, scale=None)
 
     def starts(self, topology: Topology, mean: Array, scale: Array) -> Array:
         """Return starts for a surrogate standardized in its own way.
