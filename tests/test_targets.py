@@ -4,14 +4,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from handmade import DOUBLE, INT, array, output_array, pointer, program, value
-from networks import C99, CLANG, compile_c, inputs_program, random_surrogate, with_intervals
+from networks import inputs_program, random_surrogate, with_intervals
 
 from nstk import sampling
 from nstk.c_text import float_literal
@@ -340,28 +339,6 @@ def test_images_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     first.unlink()
     assert build_image(M4, toolchain, Callee(p, "f", p.source)).path.read_bytes() == content
     assert not [f for f in first.parent.iterdir() if f.name.startswith("build-")]
-
-
-def strict_compilers() -> Iterator[tuple[str, tuple[str, ...]]]:
-    for target in TARGETS.values():
-        if target.zig_flags:
-            yield f"zig {target.name}", (*CLANG, *target.zig_flags)
-        if target.name in GCC:
-            yield f"gcc {target.name}", (target.gcc, *target.gcc_flags)
-
-
-@pytest.mark.parametrize("command", [pytest.param(command, id=name) for name, command in strict_compilers()])
-def test_strict_and_freestanding(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Headers compile without a warning and need no library but what the compiler brings for arithmetic."""
-    speed, size = (network(style)[2] for style in ("speed", "size"))
-    files = {"f.h": speed, "g.h": size.replace("f_surrogate", "g_surrogate").replace("F_SURROGATE", "G_SURROGATE")}
-    call = "(a, a, a, a, a, a, a, a, a)"
-    text = f"""#include "f.h"
-#include "g.h"
-float call(float a);
-float call(float a) {{ return f_surrogate{call} + g_surrogate{call}; }}
-"""
-    compile_c(tmp_path, text, command, [*C99, "-ffreestanding", "-Os"], files=files)
 
 
 def test_objdump_agrees() -> None:
