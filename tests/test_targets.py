@@ -1,5 +1,6 @@
 """Targets: images for microcontrollers, run under emulation, against the host and against known machine code."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from nstk.folding import Folded, fold
 from nstk.program import CType, Program
 from nstk.targets import emulation, toolchains
 from nstk.targets.firmware import Callee, build_image
-from nstk.targets.measuring import measure_target, run_on_target, verify_target
+from nstk.targets.measuring import check_target, measure_target, run_on_target, verify_target
 from nstk.targets.target import TARGETS, Target, find_target
 from nstk.targets.timing_tables import TABLES, decode
 from nstk.targets.toolchains import find_toolchain, find_toolchains
@@ -324,6 +325,25 @@ def test_missing_tools_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     with pytest.raises(ToolError, match="unicorn is not installed") as error:
         run(p, np.ones((1, 1)))
     assert "nstk[mcu]" in error.value.hint
+
+
+def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in ("elftools", "unicorn") else find_spec(n))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match=r"^not installed: avr-gcc with its C library, simavr, pyelftools$") as error:
+        check_target(AVR)
+    assert error.value.hint == "Debian: apt install gcc-avr avr-libc simavr; and pip install 'nstk[mcu]'"
+    with pytest.raises(ToolError, match=r"^not installed: pyelftools, unicorn$") as error:
+        check_target(M4)
+    assert error.value.hint == "pip install 'nstk[mcu]'"
+
+
+def test_what_zig_lacks_names_a_c_library() -> None:
+    text = '#include <stdio.h>\nfloat f(float a) { char t[9]; return a + (float)sprintf(t, "%d", 7); }'
+    with pytest.raises(ToolError, match="undefined symbol: sprintf") as error:
+        run(program(text), np.ones((1, 1)))
+    assert "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi" in error.value.hint
 
 
 def test_images_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
