@@ -1,4 +1,4 @@
-/* Arm's MPS2 with a Cortex-M0+, M3 or M4 (application notes 383 to 386): its UART 0, and the core's own SysTick. */
+/* Arm's MPS2 with a Cortex-M0+, M3 or M4 (application notes 383, 385 and 386): its UART 0, and the core's own SysTick. */
 #include "board.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))

@@ -97,7 +97,8 @@ int main(void)
     int32_t largest = 0;
 
     board_start();
-    board_print("dew_point() and dew_point_surrogate() on " CORE "; cost in cycles, where emulated in instructions\n\n");
+    board_print("dew_point() and dew_point_surrogate() on " CORE);
+    board_print("; cost in cycles, where emulated in instructions\n\n");
     board_print("       t       rh  original  surrogate  difference  cost: original  surrogate\n");
     for (unsigned i = 0; i < sizeof INPUTS / sizeof INPUTS[0]; i++) {
         arg_t = INPUTS[i].t;
