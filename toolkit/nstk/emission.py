@@ -18,6 +18,9 @@ from nstk.folding import Folded, FoldedNetwork
 from nstk.program import CType, Parameter, Program
 from nstk.resources import render, resource_dir
 
+#: Of every emitted file.
+TERMS = "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."
+
 
 @dataclass(frozen=True)
 class Names:
@@ -143,7 +146,7 @@ def _banner(program: Program, folded: Folded, style: str, errors: Mapping[str, s
         lines.append(f"domain     {i.name} in [{i.interval.lo:.9g}, {i.interval.hi:.9g}]{drawn} ({outside})")
     for name, text in (errors or {}).items():
         lines.append(f"error      {name}: {text}")
-    lines += ["", "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."]
+    lines += ["", TERMS]
     return [comment_text(line) for line in lines]
 
 

@@ -11,6 +11,7 @@ from nstk import __version__, sampling
 from nstk.c_text import comment_text, legal_name
 from nstk.domain import Interval
 from nstk.emission import (
+    TERMS,
     Names,
     batch_entry,
     declaration,
@@ -77,7 +78,7 @@ def emit_integer(
         "name": names.base,
         "prefix": names.prefix,
         "banner": _banner(program, quantized, style, errors),
-        "entries": [*entry_comments(names), (f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value")],
+        "entries": [*entry_comments(names), integer_entry_comment(names)],
         "includes": ["float.h"] * _uses(program, "double") + ["stddef.h", "stdint.h"],
         "runtime": [runtime_text(name) for name in _runtime_names(program, style)],
         "macros": [(name, _literal(value)) for name, value in macros.items()],
@@ -97,6 +98,11 @@ def emit_integer(
         "batch": batch_entry(names, "size"),
     }
     return render("surrogate_int16.h.j2", h=context)
+
+
+def integer_entry_comment(names: Names) -> tuple[str, str]:
+    """Return the function that int16 headers have besides, with what it is."""
+    return f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value"
 
 
 def integer_program(program: Program) -> Program:
@@ -174,7 +180,7 @@ def _banner(program: Program, quantized: Quantized, style: str, errors: Mapping[
         lines.append(f"domain     {i.name} in [{ends}]{drawn} (outside it saturates, NaN as infinity)")
     for name, text in (errors or {}).items():
         lines.append(f"error      {name}: {text}")
-    lines += ["", "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."]
+    lines += ["", TERMS]
     return [comment_text(line) for line in lines]
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.canonical import VARIANTS
-from nstk.hypernetwork.modeling import CompNet, candidate_errors
+from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 from nstk.program import Program
@@ -100,7 +101,7 @@ def adopt(starts: dict[Topology, NDArray[np.float32]], program: Program) -> Comp
 
 
 @torch.inference_mode()
-def compile_with(model: CompNet, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
+def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
     """Compile a program.
 
     Args:
