@@ -146,7 +146,7 @@ def _rows(quantized: Quantized) -> list[tuple[int, int, int, int]]:
 
 
 def _row(names: Names, quantized: Quantized, i: int) -> str:
-    return f"{names.base}_in + {4 * _rows(quantized).index(quantized.inputs[i].row)}"
+    return f"&{names.base}_in[{4 * _rows(quantized).index(quantized.inputs[i].row)}]"
 
 
 def _limit_macro(names: Names) -> str:
@@ -190,7 +190,7 @@ def _integer_entry(names: Names, quantized: Quantized) -> dict[str, Any]:
     parameters = [f"int16_t {n}" for n in names.inputs] + ([] if single else [f"int16_t *{n}" for n in names.outputs])
     results = []
     for o, (macro, made) in enumerate(zip(output_macros(names), quantized.outputs, strict=True)):
-        text = f"({{y}}[{o}] + ((int32_t)1 << {macro}_SHIFT >> 1)) >> {macro}_SHIFT"
+        text = f"({{y}}[{o}] + (((int32_t)1 << {macro}_SHIFT) >> 1)) >> {macro}_SHIFT"
         results.append(f"nstk_q_saturate({text})" if made.clamp else f"(int16_t)({text})")
     body = _body(names, list(names.inputs), {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
     return {"returns": "int16_t" if single else "void", "parameters": ", ".join(parameters), "body": body}
