@@ -3,10 +3,11 @@
     python benchmarks/mcu.py
 
 Part one: our headers for the reference network against straightforward C, emlearn and nncc, all called alike, on every
-target, and the int16 one with int16 in and out, too. Part two: every example against its float surrogate. Nothing is
-timed: instructions are counted, so that equal compilers give equal results. Writes `results/mcu.json`; `tables.py`
-renders it. Needs the GNU cross compilers with newlib, picolibc and avr-libc, and simavr; `--quick` builds the
-surrogates of the examples at effort quick.
+target, and the int16 one with int16 in and out, too. Part two: every example against its surrogates, float and int16,
+at 4-4 and where they meet 1 %, and against its rivals. Part three: families of functions of one, two and three inputs,
+to see from how many on a surrogate is cheaper than a table. Instructions are counted, so that equal compilers give
+equal results; this machine is timed beside. Writes `results/mcu.json`; `tables.py` renders it. Needs the GNU cross
+compilers with newlib, picolibc and avr-libc, and simavr. `--part` measures a part anew.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import reference_net
 from machine import describe
 from numpy.typing import NDArray
 
-from nstk import sampling
 from nstk.emission import emit
 from nstk.errors import NstkError
 from nstk.folding import fold
@@ -31,16 +31,15 @@ from nstk.options import STYLES, BuildOptions
 from nstk.pipeline import build
 from nstk.program import Program, read_program
 from nstk.quantization import quantize, quantize_inputs
-from nstk.surrogate import load_surrogate
 from nstk.targets.firmware import Callee
-from nstk.targets.measuring import measure_target, run_on_target
+from nstk.targets.measuring import run_on_target
 from nstk.targets.target import TARGETS
 from nstk.targets.toolchains import find_toolchains
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "mcu.json"
 NETWORK_TARGETS = ("cortex-m4f", "cortex-m0plus", "rv32imc", "rv32imfc", "atmega328p")
-EXAMPLE_TARGETS = ("cortex-m4f", "cortex-m0plus")
+EXAMPLE_TARGETS = ("cortex-m4f", "cortex-m0plus", "atmega328p")
 OPTIMIZE = ("-O2", "-Os")
 POINTS = 48
 #: nstk's defaults.
@@ -131,54 +130,103 @@ def measure_networks(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def measure_example(source: Path, out: Path, effort: str) -> list[dict[str, Any]]:
-    """Build an example at 4-4 and where it meets 1 %, and compare it with its surrogate on each target."""
+def measure_program(source: Path, function: str | None, out: Path, **asked: Any) -> dict[str, Any]:
+    """Build a surrogate and its rivals with everything measured; returns what the tables show."""
+    built = build(BuildOptions(source, function, out=out, **asked))
+    report = built.report
+    host = report["bench"]["host"]
+    outputs = report["verify"]["outputs"]
+    return {
+        "function": report["program"]["function"],
+        "inputs": len(report["program"]["inputs"]),
+        "asked": asked["topology"],
+        "number": asked["number"],
+        "tolerance": asked["tolerance"],
+        "topology": [network["topology"] for network in report["networks"]],
+        "ok": built.ok,
+        "error": max(output["max_abs"] / output["tolerance"] for output in outputs),
+        "nrmse": [output["nrmse"] for output in outputs],
+        "host": {side: host[f"{side}_ns"] for side in ("original", "surrogate")},
+        "targets": report["bench"]["targets"],
+        "rivals": [_rival(rival) for rival in report.get("rivals", ())],
+        "cheapest": report["verdict"].get("cheapest", {}),
+    }
+
+
+def _rival(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a rival's record that the tables show."""
+    if "error" in record:
+        return record
+    kept = {key: record[key] for key in ("kind", "number", "shape", "bytes", "bench")}
+    outputs = record["verify"]["outputs"]
+    return kept | {"ok": record["verify"]["ok"], "error": max(o["max_abs"] / o["tolerance"] for o in outputs)}
+
+
+def measure_examples(out: Path) -> list[dict[str, Any]]:
+    """Measure all examples."""
+    return [row for source in sorted((HERE.parent / "examples").glob("*.c")) for row in measure_example(source, out)]
+
+
+def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
+    """Measure an example's float and int16 surrogates, from 4-4 up to the rung that meets 1 %, at most 16-16.
+
+    What `auto` takes is the smallest rung that meets it in float.
+    """
     rows = []
-    for topology in ("4-4", "auto"):
-        options = BuildOptions(source, tolerance="1%", topology=topology, effort=effort, out=out / topology)
-        built = build(options)
-        surrogate = load_surrogate(built.folder)
-        program = surrogate.program
-        header = (built.folder / built.report["header"]["file"]).read_text()
-        x = sampling.draw(program.inputs, POINTS, 11)
-        bound = 2 * fold(surrogate, SIGMOID_ERRORS["float"], options.clamp).evaluate(x)[1]
-        for name in (*EXAMPLE_TARGETS, "atmega328p"):
-            target = TARGETS[name]
-            found = measure_target(program, header, x, target, bound=bound)
-            rows.append(
-                {
-                    "function": program.name,
-                    "asked": topology,
-                    "topology": [network["topology"] for network in built.report["networks"]],
-                    "meets 1 %": built.ok,
-                    "target": name,
-                    **found,
-                }
-            )
-            costs = [
-                found[side][key] for key in ("median", "cycles", "flash_bytes") for side in ("original", "surrogate")
-            ]
-            print(program.name, topology, name, found["ok"], *costs, f"{found['speedup']:.2f}x", flush=True)
-        if topology == "4-4" and built.ok:
-            break  # auto would be the same
+    for number in ("float", "int16"):
+        for topology in ("4-4", "auto", "16-16"):
+            how = {"topology": topology, "number": number, "tolerance": "1%", "targets": EXAMPLE_TARGETS}
+            rows.append(measure_program(source, None, out / number / topology, **how))
+            _show(rows[-1])
+            if rows[-1]["ok"]:
+                break
     return rows
+
+
+def measure_families(out: Path) -> list[dict[str, Any]]:
+    """Measure the functions of every family, float on a core with an FPU and int16 on one without.
+
+    What `auto` takes is the smallest rung that meets the tolerance in float; where int16 misses it there, higher ones
+    follow.
+    """
+    rows = []
+    for number, target, tolerance in (
+        ("int16", "cortex-m0plus", "1%"),
+        ("int16", "cortex-m0plus", "0.1%"),
+        ("float", "cortex-m4f", "1%"),
+    ):
+        for function in (f"{family}{inputs}" for family in ("wave", "bell", "length") for inputs in (1, 2, 3)):
+            for topology in ("auto", "8-8", "16-16"):
+                how = {"topology": topology, "number": number, "tolerance": tolerance, "targets": (target,)}
+                folder = out / number / tolerance / topology
+                row = measure_program(HERE / "c" / "families.c", function, folder, **how)
+                _show(row)
+                if row["ok"]:
+                    break
+            rows.append(row)
+    return rows
+
+
+def _show(row: dict[str, Any]) -> None:
+    print(row["function"], row["number"], row["tolerance"], row["topology"], row["ok"], row["cheapest"], flush=True)
+
+
+PARTS = {"networks": measure_networks, "examples": measure_examples, "families": measure_families}
 
 
 def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="surrogates of the examples at effort quick")
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this; the others stay as they are there")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        networks = measure_networks(Path(name))
-        rows = []
-        for source in sorted((HERE.parent / "examples").glob("*.c")):
-            rows += measure_example(source, Path(name), "quick" if options.quick else "normal")
-    result = describe(["emlearn", "nncc", "numpy", "pyelftools", "torch", "unicorn", "ziglang"])
+    result = json.loads(options.out.read_text()) if options.part and options.out.exists() else {}
+    result |= describe(["emlearn", "nncc", "numpy", "pyelftools", "torch", "unicorn", "ziglang"], "gcc")
     result["points"] = POINTS
     result["toolchains"] = {name: [t.label for t in find_toolchains(target)] for name, target in TARGETS.items()}
-    result["networks"], result["examples"] = networks, rows
+    with tempfile.TemporaryDirectory() as name:
+        for part in options.part or PARTS:
+            result[part] = PARTS[part](Path(name))
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -9,28 +9,17 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mcu_tables import mcu
+from rendering import markdown, source
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 README = HERE.parent / "README.md"
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
-    """Return a Markdown table whose last `numbers` columns are aligned right."""
-    rule = ["---"] * (len(header) - numbers) + ["--:"] * numbers
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)) + "\n"
-
-
-def source(result: dict[str, Any]) -> str:
-    """Return the line under a table: what it was measured on, with what, when and how."""
-    machine, versions = result["machine"], result["versions"]
-    listed = ", ".join(text if text.startswith(name) else f"{name} {text}" for name, text in versions.items())
-    return f"\n{machine['cpu']}, {machine['cores']} cores; {listed}; {result['date']}; `{result['command']}`.\n"
 
 
 def inference(result: dict[str, Any]) -> str:
@@ -214,47 +203,6 @@ def _times(value: float) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.0f}"
-
-
-def mcu(result: dict[str, Any]) -> str:
-    """Render `mcu.json`: the reference network by target, from the preferred toolchain, then the examples."""
-    rows = []
-    for (target, compiler), group in groupby(result["networks"], key=lambda row: (row["target"], row["compiler"])):
-        if compiler != result["toolchains"][target][0]:
-            continue
-        names: dict[str, dict[str, Any]] = {}
-        for row in group:
-            names.setdefault(row["name"], {})[row["optimize"]] = row
-        for number, (name, by) in enumerate(names.items()):
-            fast, small = by["-O2"], by["-Os"]
-            counts = [f"{row['max']:,}" for row in (fast, small)]
-            sizes = [f"{row['flash']:,} / {row['ram']}" for row in (fast, small)]
-            shown = f"**{name}**" if name.startswith("nstk") else name
-            first = f"{target}, {fast['unit']}" if number == 0 else ""
-            rows.append([first, shown, counts[0], sizes[0], counts[1], sizes[1], f"{small['max_error']:.1e}"])
-    header = ["", "", "most, -O2", "flash / RAM", "most, -Os", "flash / RAM", "max error"]
-    text = markdown(header, rows, 5) + "\n"
-    targets = list(dict.fromkeys(row["target"] for row in result["examples"]))
-    rows = []
-    for (function, asked), group in groupby(result["examples"], key=lambda row: (row["function"], row["asked"])):
-        found = list(group)
-        cells = []
-        for row in found:
-            cells += [
-                f"{row['original']['median']:,.0f}",
-                f"{row['surrogate']['median']:,.0f}",
-                f"{row['speedup']:.2g}x",
-            ]
-        nets = ", ".join(dict.fromkeys(found[0]["topology"]))
-        rows.append([f"`{function}`" if asked == "4-4" else "", nets, "yes" if found[0]["meets 1 %"] else "no", *cells])
-    header = ["float surrogate", "topology", "meets 1 %", *(h for t in targets for h in (t, "surrogate", "faster"))]
-    text += markdown(header, rows, 3 * len(targets))
-    text += (
-        f"\nInstructions (ATmega328P: cycles) of one call, medians of {result['points']} inputs; *faster* is in cycles"
-    )
-    text += ", estimated from a static table on Arm. Compilers: "
-    used = dict.fromkeys(result["toolchains"][row["target"]][0] for row in result["networks"])
-    return text + "; ".join(used) + ".\n" + source(result)
 
 
 RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -1,4 +1,4 @@
-/* Times two sides of a comparison in interleaved windows, so that both meet the same disturbances. */
+/* Times the sides of a comparison in interleaved windows, so that all meet the same disturbances. */
 #include <stddef.h>
 #include <time.h>
 
@@ -29,14 +29,16 @@ static size_t nstk_calibrate(nstk_side side, size_t block, double seconds)
     return count < block ? count : count / block * block;
 }
 
-/* Fills ns[0] and ns[1], nanoseconds per evaluation of the two sides, one entry per window.
-   Slow sides get fewer of the `most` windows, at least 3, to stay near `budget` seconds each. Returns how many. */
-static size_t nstk_compare(const nstk_side side[2], size_t block, double seconds, double budget, size_t most,
-                           double *const ns[2])
-{
-    size_t count[2], windows = most;
+enum { nstk_most_sides = 8 };
 
-    for (int s = 0; s < 2; s++) {
+/* Fills ns[s], nanoseconds per evaluation of each of at most 8 sides, one entry per window.
+   Slow sides get fewer of the `most` windows, at least 3, to stay near `budget` seconds each. Returns how many. */
+static size_t nstk_compare(const nstk_side *side, int sides, size_t block, double seconds, double budget, size_t most,
+                           double *const *ns)
+{
+    size_t count[nstk_most_sides], windows = most;
+
+    for (int s = 0; s < sides; s++) {
         double taken;
 
         count[s] = nstk_calibrate(side[s], block, seconds);
@@ -47,7 +49,7 @@ static size_t nstk_compare(const nstk_side side[2], size_t block, double seconds
     }
     windows = windows < 3 ? 3 : windows;
     for (size_t w = 0; w < windows; w++) {
-        for (int s = 0; s < 2; s++) {
+        for (int s = 0; s < sides; s++) {
             ns[s][w] = 1e9 * nstk_window(side[s], count[s]) / (double)count[s];
         }
     }

@@ -16,7 +16,7 @@ from nstk.resources import resource_dir
 RUNTIME = resource_dir("runtime_c")
 #: Which files a file builds on.
 NEEDS = {"nstk_dense": ["nstk_clamp"]}
-EMITTED = ["nstk_clamp", "nstk_dense", "nstk_lanes", "nstk_round"]
+EMITTED = ["nstk_clamp", "nstk_dense", "nstk_lanes", "nstk_round", "nstk_spline", "nstk_table"]
 
 EXPORTS = """
 float call_round(float y, float lo, float hi) { return nstk_round(y, lo, hi); }
@@ -41,12 +41,12 @@ def included(name: str) -> str:
 
 
 #: Integer arithmetic; what it computes is compared with its model in test_int16_emission.py.
-INTEGER = ("nstk_q_tanh", "nstk_q_float", "nstk_q_double", "nstk_q_int", "nstk_q_dense")
+INTEGER = [f"nstk_q_{part}" for part in ("tanh", "float", "table", "double", "int", "dense", "spline")]
 
 
 @pytest.mark.parametrize("name", INTEGER)
 def test_integer_files_compile_on_what_they_need(name, tmp_path):
-    needed = [n for n in INTEGER[:2] if n != name] if name != "nstk_q_tanh" else []
+    needed = [n for n in INTEGER[:3] if n != name] if name != "nstk_q_tanh" else []
     text = "#include <float.h>\n#include <stddef.h>\n#include <stdint.h>\n"
     text += "".join(f'#include "{RUNTIME}/{n}.h"\n' for n in [*needed, name]) + "extern int a;\nint a;\n"
     for compiler, flags in ((GCC, C99), (GXX, CXX11), (CLANG, C99), (CLANGXX, CXX11)):
@@ -62,7 +62,7 @@ def test_files_compile_alone(name, tmp_path):
 
 def test_window_timer_compiles(tmp_path):
     text = f'#include "{RUNTIME}/window_timer.h"\n'
-    text += "size_t (*use)(const nstk_side *, size_t, double, double, size_t, double *const *) = nstk_compare;\n"
+    text += "size_t (*use)(const nstk_side *, int, size_t, double, double, size_t, double *const *) = nstk_compare;\n"
     compile_c(tmp_path, text, GCC, ["-std=gnu17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
     assert {p.stem for p in RUNTIME.glob("*.h")} == {*EMITTED, *INTEGER, "window_timer"}  # a new file needs its test
 

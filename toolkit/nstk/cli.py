@@ -46,7 +46,7 @@ Init = Annotated[
 ]
 Optimizer = Annotated[str, typer.Option("--optimizer", help="lm, or adam for the paper's protocol.")]
 Samples = Annotated[int | None, typer.Option("--samples", help="Training pairs; default: what the topology needs.")]
-Effort = Annotated[str, typer.Option("--effort", help="quick, normal or high.")]
+Effort = Annotated[str, typer.Option("--effort", help="quick (without rivals), normal or high.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of every draw.")]
 NoClamp = Annotated[bool, typer.Option("--no-clamp", help="Do not clamp inputs to the domain.")]
 SigmoidError = Annotated[

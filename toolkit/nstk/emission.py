@@ -43,9 +43,14 @@ class Names:
     macros: tuple[str, ...]
 
 
-def header_names(program: Program) -> Names:
-    """Choose all names of a program's header; no two inputs, outputs or parameters of one function collide."""
-    base = f"{legal_name(program.name).rstrip('_')}_surrogate"
+def header_names(program: Program, suffix: str = "surrogate") -> Names:
+    """Choose all names of a program's header; no two inputs, outputs or parameters of one function collide.
+
+    Args:
+        program: The function that is replaced.
+        suffix: Behind the function's name in the names of what replaces it.
+    """
+    base = f"{legal_name(program.name).rstrip('_')}_{suffix}"
     taken: set[str] = set()
 
     def name(text: str) -> str:
@@ -102,7 +107,7 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
         "prefix": names.prefix,
         "banner": _banner(program, folded, style, errors),
         "entries": entry_comments(names),
-        "includes": ["stddef.h", *(["stdint.h"] if _needs_stdint(program) else [])],
+        "includes": ["stddef.h", *(["stdint.h"] if needs_stdint(program) else [])],
         "runtime": [runtime_text(name) for name in _runtime_names(program, style)],
         "macros": [(name, float_literal_text(value)) for name, value in macros.items()],
         "tables": [(name, list(map(float_literal, values))) for name, values in tables.items()],
@@ -114,8 +119,8 @@ def emit(program: Program, folded: Folded, *, style: str = "speed", errors: Mapp
         "widest": max(len(layer.bias) for n in folded.networks for layer in n.layers[:-1]),
         "clamps": [macro_ends(names, i) for i in inputs] if folded.clamp else [],
         "shifts": [f"x[{i}] -= {names.macros[i]}_CENTER;" for i in inputs if folded.shift[i]],
-        "float": _float_entry(names, len(outputs), style),
-        "drop_in": _drop_in(program, names),
+        "float": float_entry(names, len(outputs), style),
+        "drop_in": drop_in(program, names),
         "batch": batch_entry(names, style),
     }
     return render(f"surrogate_{style}.h.j2", h=context)
@@ -140,14 +145,23 @@ def _banner(program: Program, folded: Folded, style: str, errors: Mapping[str, s
     for network in folded.networks:
         made = ", ".join(program.outputs[o].name for o in network.outputs)
         lines.append(f"network    {_widths(network)} -> {made} (sigmoid, linear output; {style} style)")
-    for i in program.inputs:
-        outside = "inputs outside are clamped" if folded.clamp else "not clamped: meaningless outside"
-        drawn = ", log-uniform" if i.interval.log else ""
-        lines.append(f"domain     {i.name} in [{i.interval.lo:.9g}, {i.interval.hi:.9g}]{drawn} ({outside})")
-    for name, text in (errors or {}).items():
-        lines.append(f"error      {name}: {text}")
-    lines += ["", TERMS]
-    return [comment_text(line) for line in lines]
+    outside = "inputs outside are clamped" if folded.clamp else "not clamped: meaningless outside"
+    return closed_banner([*lines, *domain_lines(program, outside)], errors)
+
+
+def domain_lines(program: Program, outside: str) -> list[str]:
+    """Return the banner's lines on the domain, each with what happens outside."""
+    return [
+        f"domain     {i.name} in [{i.interval.lo:.9g}, {i.interval.hi:.9g}]"
+        f"{', log-uniform' if i.interval.log else ''} ({outside})"
+        for i in program.inputs
+    ]
+
+
+def closed_banner(lines: Sequence[str], errors: Mapping[str, str] | None) -> list[str]:
+    """Return a banner's lines as safe comments, with each output's measured error and the licence at the end."""
+    measured = [f"error      {name}: {text}" for name, text in (errors or {}).items()]
+    return [comment_text(line) for line in (*lines, *measured, "", TERMS)]
 
 
 def _widths(network: FoldedNetwork) -> str:
@@ -239,7 +253,7 @@ def _loop_layers(names: Names, folded: Folded) -> list[dict[str, Any]]:
     ]
 
 
-def _float_entry(names: Names, outputs: int, style: str) -> dict[str, Any]:
+def float_entry(names: Names, outputs: int, style: str) -> dict[str, Any]:
     """Return prototype and body of `<name>_f`: all floats, one result returned, several through pointers."""
     single = outputs == 1
     parameters = [f"float {n}" for n in names.inputs] + ([] if single else [f"float *{n}" for n in names.outputs])
@@ -257,7 +271,7 @@ def _float_entry(names: Names, outputs: int, style: str) -> dict[str, Any]:
     return {"returns": "float" if single else "void", "parameters": ", ".join(parameters), "body": body}
 
 
-def _drop_in(program: Program, names: Names) -> dict[str, Any]:
+def drop_in(program: Program, names: Names) -> dict[str, Any]:
     """Return prototype and body of the drop-in, which keeps the original's exact types."""
     arguments, targets = [], [("", program.returns)] if program.returns else []
     parameters = []
@@ -335,16 +349,21 @@ def batch_entry(names: Names, style: str) -> dict[str, Any]:
     }
 
 
-def _needs_stdint(program: Program) -> bool:
+def needs_stdint(program: Program) -> bool:
+    """Return whether the original's types come from <stdint.h>."""
     types = [p.ctype.name for p in program.parameters] + ([program.returns.name] if program.returns else [])
     return any(name.endswith("_t") and name != "size_t" for name in types)
 
 
 def _runtime_names(program: Program, style: str) -> Sequence[str]:
+    return [*(["nstk_lanes", "nstk_clamp"] if style == "speed" else ["nstk_clamp", "nstk_dense"]), *rounding(program)]
+
+
+def rounding(program: Program) -> list[str]:
+    """Return the file of `runtime_c/` that rounds results, if a program has integer ones."""
     types = [p.ctype for p in program.parameters if p.role in ("pointer", "output_array")]
     types += [program.returns] if program.returns else []
-    rounds = ["nstk_round"] if any(t.kind == "int" for t in types) else []
-    return [*(["nstk_lanes", "nstk_clamp"] if style == "speed" else ["nstk_clamp", "nstk_dense"]), *rounds]
+    return ["nstk_round"] if any(t.kind == "int" for t in types) else []
 
 
 def runtime_text(name: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Emission of a quantized surrogate as one standalone C header, which uses no floating-point arithmetic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import __version__, sampling
-from nstk.c_text import comment_text, legal_name
+from nstk.c_text import legal_name
 from nstk.domain import Interval
 from nstk.emission import (
-    TERMS,
     Names,
     batch_entry,
+    closed_banner,
     declaration,
+    domain_lines,
     entry_comments,
     float_literal_text,
     header_names,
@@ -22,38 +23,41 @@ from nstk.emission import (
 )
 from nstk.integer_expressions import input_expression, loop_lines, output_expression, unrolled_lines
 from nstk.program import CType, Input, Output, Parameter, Program
-from nstk.quantization import Quantized, QuantizedNetwork
+from nstk.quantization import IntegerArithmetic, Quantized, QuantizedNetwork
 from nstk.resources import render
 
 #: Numbers by macro's name: float32 ones tell users a format, integers are what the code computes with.
 Macros = dict[str, np.float32 | int]
-Tables = dict[str, NDArray[np.int16] | NDArray[np.int32]]
+Tables = dict[str, NDArray[np.int16] | NDArray[np.int32] | NDArray[np.float32]]
 
 
 def integer_constants(program: Program, quantized: Quantized) -> tuple[Macros, Tables]:
     """Return every number of an int16 header by name: macros, and tables in emitted order."""
     names = header_names(program)
-    macros: Macros = {}
-    for i, (name, made) in enumerate(zip(names.macros, quantized.inputs, strict=True)):
-        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(made.middle), np.float32(made.step)
-        lo, hi = _integer_ends(program, i)
-        macros |= {f"{name}_LO": lo} if lo is not None else {}
-        macros |= {f"{name}_HI": hi} if hi is not None else {}
-    for name, out in zip(output_macros(names), quantized.outputs, strict=True):
-        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(out.middle), np.float32(out.step)
-        macros |= {f"{name}_CENTER": out.center, f"{name}_BITS": out.bits}
-        macros |= {f"{name}_REDUCE": out.reduce, f"{name}_SHIFT": out.shift}
+    macros, inputs = format_constants(program, names, quantized)
     macros[_limit_macro(names)] = quantized.table.limit
-    tables: Tables = {
-        f"{names.base}_tanh": np.array(quantized.table.values, np.int16),
-        f"{names.base}_in": np.array(_rows(quantized), np.int32).ravel(),
-    }
+    tables: Tables = {f"{names.base}_tanh": np.array(quantized.table.values, np.int16), **inputs}
     for k, network in enumerate(quantized.networks):
         shifts = [layer.shift for layer in network.layers[:-1]]
         macros |= dict(zip(_shift_macros(names, k, network), shifts, strict=True))
         tables[f"{names.base}_w{k}"] = np.concatenate([layer.weight.ravel() for layer in network.layers])
         tables[f"{names.base}_b{k}"] = np.concatenate([layer.bias for layer in network.layers])
     return macros, tables
+
+
+def format_constants(program: Program, names: Names, arithmetic: IntegerArithmetic) -> tuple[Macros, Tables]:
+    """Return the numbers of the formats of inputs and outputs by name: macros, and the table of input formats."""
+    macros: Macros = {}
+    for i, (name, made) in enumerate(zip(names.macros, arithmetic.inputs, strict=True)):
+        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(made.middle), np.float32(made.step)
+        lo, hi = _integer_ends(program, i)
+        macros |= {f"{name}_LO": lo} if lo is not None else {}
+        macros |= {f"{name}_HI": hi} if hi is not None else {}
+    for name, out in zip(output_macros(names), arithmetic.outputs, strict=True):
+        macros[f"{name}_MIDDLE"], macros[f"{name}_STEP"] = np.float32(out.middle), np.float32(out.step)
+        macros |= {f"{name}_CENTER": out.center, f"{name}_BITS": out.bits}
+        macros |= {f"{name}_REDUCE": out.reduce, f"{name}_SHIFT": out.shift}
+    return macros, {f"{names.base}_in": np.array(_rows(arithmetic), np.int32).ravel()}
 
 
 def emit_integer(
@@ -75,14 +79,10 @@ def emit_integer(
     lines_of = unrolled_lines if style == "speed" else loop_lines
     in_flash = {f"{names.base}_tanh", f"{names.base}_in"} if style == "speed" else set(tables)
     context: dict[str, Any] = {
-        "name": names.base,
-        "prefix": names.prefix,
+        **integer_context(program, names, quantized, ["nstk_q_dense"] if style == "size" else []),
         "banner": _banner(program, quantized, style, errors),
-        "entries": [*entry_comments(names), integer_entry_comment(names)],
-        "includes": ["float.h"] * _uses(program, "double") + ["stddef.h", "stdint.h"],
-        "runtime": [runtime_text(name) for name in _runtime_names(program, style)],
-        "macros": [(name, _literal(value)) for name, value in macros.items()],
-        "tables": [(n, f"{v.dtype}_t", v.tolist(), n in in_flash) for n, v in tables.items()],
+        "macros": macro_lines(macros),
+        "tables": table_lines(tables, in_flash),
         "networks": [
             {
                 "topology": _widths(network),
@@ -92,10 +92,6 @@ def emit_integer(
             }
             for k, network in enumerate(quantized.networks)
         ],
-        "integer": _integer_entry(names, quantized),
-        "float": _float_entry(names, quantized),
-        "drop_in": _drop_in(program, names, quantized),
-        "batch": batch_entry(names, "size"),
     }
     return render("surrogate_int16.h.j2", h=context)
 
@@ -103,6 +99,33 @@ def emit_integer(
 def integer_entry_comment(names: Names) -> tuple[str, str]:
     """Return the function that int16 headers have besides, with what it is."""
     return f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value"
+
+
+def integer_context(
+    program: Program, names: Names, arithmetic: IntegerArithmetic, runtime: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the templates of int16 headers need around the core, whose `runtime` files are named."""
+    return {
+        "name": names.base,
+        "prefix": names.prefix,
+        "entries": [*entry_comments(names), integer_entry_comment(names)],
+        "includes": ["float.h"] * _uses(program, "double") + ["stddef.h", "stdint.h"],
+        "runtime": [runtime_text(name) for name in _runtime_names(program, runtime)],
+        "integer": _integer_entry(names, arithmetic),
+        "float": _float_entry(names, arithmetic),
+        "drop_in": _drop_in(program, names, arithmetic),
+        "batch": batch_entry(names, "size"),
+    }
+
+
+def macro_lines(macros: Macros) -> list[tuple[str, str]]:
+    """Return names and literals of macros."""
+    return [(name, _literal(value)) for name, value in macros.items()]
+
+
+def table_lines(tables: Tables, in_flash: Collection[str]) -> list[tuple[str, str, list[int], bool]]:
+    """Return name, type and values of tables, and whether they stay in an AVR's flash."""
+    return [(name, f"{values.dtype}_t", values.tolist(), name in in_flash) for name, values in tables.items()]
 
 
 def integer_program(program: Program) -> Program:
@@ -140,13 +163,13 @@ def _integer_ends(program: Program, i: int) -> tuple[int | None, int | None]:
     return int(lo) if lo > ctype.lo else None, int(hi) if hi < ctype.hi else None
 
 
-def _rows(quantized: Quantized) -> list[tuple[int, int, int, int]]:
+def _rows(arithmetic: IntegerArithmetic) -> list[tuple[int, int, int, int]]:
     """Return the distinct input formats, in order of first use."""
-    return list(dict.fromkeys(made.row for made in quantized.inputs))
+    return list(dict.fromkeys(made.row for made in arithmetic.inputs))
 
 
-def _row(names: Names, quantized: Quantized, i: int) -> str:
-    return f"&{names.base}_in[{4 * _rows(quantized).index(quantized.inputs[i].row)}]"
+def _row(names: Names, arithmetic: IntegerArithmetic, i: int) -> str:
+    return f"&{names.base}_in[{4 * _rows(arithmetic).index(arithmetic.inputs[i].row)}]"
 
 
 def _limit_macro(names: Names) -> str:
@@ -174,39 +197,32 @@ def _banner(program: Program, quantized: Quantized, style: str, errors: Mapping[
         lines.append(
             f"network    {_widths(network)} -> {made} (int16, 32-bit sums that cannot overflow; {style} style)"
         )
-    for i in program.inputs:
-        drawn = ", log-uniform" if i.interval.log else ""
-        ends = f"{i.interval.lo:.9g}, {i.interval.hi:.9g}"
-        lines.append(f"domain     {i.name} in [{ends}]{drawn} (outside it saturates, NaN as infinity)")
-    for name, text in (errors or {}).items():
-        lines.append(f"error      {name}: {text}")
-    lines += ["", TERMS]
-    return [comment_text(line) for line in lines]
+    return closed_banner([*lines, *domain_lines(program, "outside it saturates, NaN as infinity")], errors)
 
 
-def _integer_entry(names: Names, quantized: Quantized) -> dict[str, Any]:
+def _integer_entry(names: Names, arithmetic: IntegerArithmetic) -> dict[str, Any]:
     """Return prototype and body of `<name>_q`: all int16, one result returned, several through pointers."""
     single = len(names.outputs) == 1
     parameters = [f"int16_t {n}" for n in names.inputs] + ([] if single else [f"int16_t *{n}" for n in names.outputs])
     results = []
-    for o, (macro, made) in enumerate(zip(output_macros(names), quantized.outputs, strict=True)):
+    for o, (macro, made) in enumerate(zip(output_macros(names), arithmetic.outputs, strict=True)):
         text = f"({{y}}[{o}] + (((int32_t)1 << {macro}_SHIFT) >> 1)) >> {macro}_SHIFT"
         results.append(f"nstk_q_saturate({text})" if made.clamp else f"(int16_t)({text})")
     body = _body(names, list(names.inputs), {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
     return {"returns": "int16_t" if single else "void", "parameters": ", ".join(parameters), "body": body}
 
 
-def _float_entry(names: Names, quantized: Quantized) -> dict[str, Any]:
+def _float_entry(names: Names, arithmetic: IntegerArithmetic) -> dict[str, Any]:
     """Return prototype and body of `<name>_f`: all floats, one result returned, several through pointers."""
     single = len(names.outputs) == 1
     parameters = [f"float {n}" for n in names.inputs] + ([] if single else [f"float *{n}" for n in names.outputs])
-    arguments = [f"nstk_q_from_float({n}, {_row(names, quantized, i)})" for i, n in enumerate(names.inputs)]
+    arguments = [f"nstk_q_from_float({n}, {_row(names, arithmetic, i)})" for i, n in enumerate(names.inputs)]
     results = [f"nstk_q_to_float({_fixed(m, o)}, {m}_BITS)" for o, m in enumerate(output_macros(names))]
     body = _body(names, arguments, {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
     return {"returns": "float" if single else "void", "parameters": ", ".join(parameters), "body": body}
 
 
-def _drop_in(program: Program, names: Names, quantized: Quantized) -> dict[str, Any]:
+def _drop_in(program: Program, names: Names, arithmetic: IntegerArithmetic) -> dict[str, Any]:
     """Return prototype and body of the drop-in, which keeps the original's exact types."""
     arguments: list[str] = []
     targets: list[tuple[str, CType]] = [("", program.returns)] if program.returns else []
@@ -221,10 +237,10 @@ def _drop_in(program: Program, names: Names, quantized: Quantized) -> dict[str, 
             i = len(arguments)
             lo, hi = _integer_ends(program, i)
             ends = ("" if lo is None else f"{names.macros[i]}_LO", "" if hi is None else f"{names.macros[i]}_HI")
-            row = _row(names, quantized, i)
-            arguments.append(input_expression(element, p.ctype, quantized.inputs[i], row, ends))
+            row = _row(names, arithmetic, i)
+            arguments.append(input_expression(element, p.ctype, arithmetic.inputs[i], row, ends))
     results = [
-        output_expression(_fixed(macro, o), ctype, quantized.outputs[o], f"{macro}_BITS")
+        output_expression(_fixed(macro, o), ctype, arithmetic.outputs[o], f"{macro}_BITS")
         for o, (macro, (_, ctype)) in enumerate(zip(output_macros(names), targets, strict=True))
     ]
     pointers = [f"*{t}" if "[" not in t else t for t, _ in targets if t]
@@ -273,11 +289,11 @@ def _uses(program: Program, kind: str) -> bool:
     return any(t.kind == kind for t in types)
 
 
-def _runtime_names(program: Program, style: str) -> list[str]:
+def _runtime_names(program: Program, core: Sequence[str]) -> list[str]:
     return [
         "nstk_q_tanh",
         "nstk_q_float",
-        *(["nstk_q_dense"] if style == "size" else []),
+        *core,
         *(["nstk_q_double"] if _uses(program, "double") else []),
         *(["nstk_q_int"] if _uses(program, "int") else []),
     ]

@@ -11,7 +11,7 @@ from nstk.c_text import parse_float_literal
 from nstk.emission import header_names
 from nstk.integer_emission import Macros, Tables, integer_constants
 from nstk.program import Program
-from nstk.quantization import Quantized
+from nstk.quantization import IntegerArithmetic, Quantized
 from nstk.sandbox import ProgramRunner
 
 _TABLE = re.compile(r"^static const (int16|int32)_t (\w+)\[\d+\][^={]*= \{([^}]*)\}", re.MULTILINE)
@@ -44,11 +44,17 @@ def check_integer_constants(program: Program, quantized: Quantized, header: str)
     Returns:
         `ok`, `count` of numbers compared, and `wrong`: up to five names of what differs.
     """
-    expected_macros, expected_tables = integer_constants(program, quantized)
     try:
         macros, tables = read_integer_constants(header)
     except ValueError as error:
         return {"ok": False, "count": 0, "wrong": [str(error)]}
+    return compare_constants(*integer_constants(program, quantized), macros, tables)
+
+
+def compare_constants(
+    expected_macros: Macros, expected_tables: Tables, macros: Macros, tables: Tables
+) -> dict[str, Any]:
+    """Compare the numbers read from a header with the stored ones; returns what `check_integer_constants` does."""
     wrong = [name for name, value in expected_macros.items() if name not in macros or macros[name] != value]
     for name, values in expected_tables.items():
         table = tables.get(name)
@@ -63,11 +69,20 @@ def check_integer_constants(program: Program, quantized: Quantized, header: str)
     return {"ok": not wrong, "count": count, "wrong": wrong[:5]}
 
 
-def check_integer_arithmetic(program: Program, quantized: Quantized, header: str, seed: int) -> dict[str, Any]:
+def check_integer_arithmetic(
+    program: Program, quantized: IntegerArithmetic, header: str, seed: int, base: str | None = None
+) -> dict[str, Any]:
     """Rung 2: emitted C against the model in numpy, which must agree in every bit.
 
     int16 calls are compared on draws from all of int16 and its ends, float calls inside the domain and outside it, on
     infinities and NaN.
+
+    Args:
+        program: The original.
+        quantized: What the header should compute.
+        header: Its text.
+        seed: Of the points.
+        base: Start of its functions' names, where that is not `<function>_surrogate`.
 
     Returns:
         `ok`, `max_abs` difference in output units, `bound` (0), `worst_input`, `forms` compared.
@@ -90,7 +105,7 @@ def check_integer_arithmetic(program: Program, quantized: Quantized, header: str
     step = np.array([made.step for made in quantized.outputs])
     expected = quantized.evaluate(x)[0]
     expected_q = quantized.evaluate_q(q).astype(np.float64)
-    base = header_names(program).base
+    base = base or header_names(program).base
     forms: list[tuple[str, str, NDArray[Any], NDArray[np.float64], NDArray[np.float64] | float]] = [
         ("int16", "_q", q.astype(np.float64), expected_q, step),
         ("float", "_f", x, expected, 1.0),

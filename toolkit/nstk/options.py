@@ -45,7 +45,7 @@ class BuildOptions:
         init: Where the initial parameters come from: one of `INITS`, or a hypernetwork's folder.
         optimizer: `lm` or `adam`.
         samples: Training pairs; None for what the rung needs.
-        effort: `quick`, `normal` or `high`.
+        effort: `quick`, `normal` or `high`; `quick` also leaves out the rivals.
         seed: Of every draw, 0 to 2^31.
         clamp: Clamp inputs to the domain.
         sigmoid_error: Largest error of the emitted activation; None for what suits the number format.

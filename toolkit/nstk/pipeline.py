@@ -8,7 +8,7 @@ import importlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,14 +31,24 @@ from nstk.program import Program, read_program
 from nstk.quantization import Quantized, quantize
 from nstk.record import add_rounding, assemble_report, error_text, header_file, plot_data
 from nstk.report import write_json
+from nstk.rivals.building import Rival, build_rivals
+from nstk.rivals.measuring import measure_rivals
+from nstk.rivals.sizing import MOST_INPUTS
 from nstk.sandbox import ProgramRunner
 from nstk.surrogate import Surrogate, load_surrogate, save_surrogate, surrogate_folder, with_provenance
-from nstk.targets.measuring import check_target, explain_costs, measure_target, verify_target
+from nstk.targets.measuring import check_target, measure_target, verify_target
 from nstk.targets.target import find_target
 from nstk.timing import time_host
 from nstk.tolerance import Tolerance, parse_tolerance
 from nstk.toolchain import visible_text
-from nstk.verification import Comparison, Function, check_exhaustible, check_exhaustively, verify_header
+from nstk.verification import (
+    Comparison,
+    Function,
+    check_exhaustible,
+    check_exhaustively,
+    known_points,
+    verify_header,
+)
 
 if TYPE_CHECKING:
     from nstk.fitting import Data, Fitted
@@ -185,15 +195,25 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> d
 
 
 def bench(saved: Path, options: BuildOptions, progress: Progress = _quiet) -> dict[str, Any]:
-    """Time the header in a surrogate's folder against the original; returns the `bench` part of a report."""
+    """Time the header in a surrogate's folder and its rivals against the original.
+
+    Returns:
+        The `bench` part of a report, and for programs of up to three inputs its `rivals`.
+    """
     surrogate, original, header = _saved(saved, options)
     _check_targets(options)
-    progress("timing")
     with _runner(original, options) as runner:
         _check_program(runner, original, options.seed)
+        tolerance = parse_tolerance(surrogate.provenance.get("tolerance", DEFAULT_TOLERANCE))
+        known = known_points(original, runner.outputs, options.seed)
+        allowed = np.array([tolerance.absolute(values) for values in known.expected.T])
+        found, missed = _rivals(original, runner.outputs, known, allowed, surrogate, options, progress)
+    progress("timing")
     base, style = header_names(surrogate.program).base, surrogate.provenance["emission"]["style"]
-    host = _time(original, header, base, options)
-    return {"host": host, "targets": _count(original, header, base, options, style, _arithmetic(surrogate), progress)}
+    host = _time(original, header, base, options, found)
+    targets = _count(original, header, base, options, style, _arithmetic(surrogate), progress)
+    rivals = _measure_rivals(original, found, host, options, style, progress) + missed
+    return {"host": host, "targets": targets, **({"rivals": rivals} if rivals else {})}
 
 
 def _read(options: BuildOptions) -> Program:
@@ -283,19 +303,25 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         header = _emit(program, arithmetic, options.style, errors)
         if header.partition("*/")[2] != verified_code:
             raise RuntimeError("the header's code changed with its banner")
+        found: list[Rival] = []
+        missed: list[dict[str, Any]] = []
+        if original is not None and options.effort != "quick":
+            allowed = np.array([output["tolerance"] for output in verified.record["outputs"]])
+            found, missed = _rivals(program, original, verified.checked, allowed, surrogate, options, progress)
         progress("timing")
-        host = _time(program, header, header_names(program).base, options) if original is not None else None
+        host = _time(program, header, header_names(program).base, options, found) if original is not None else None
         targets = _count(program, header, header_names(program).base, options, options.style, arithmetic, progress)
+        rivals = _measure_rivals(program, found, host or {}, options, options.style, progress) + missed
         plots = plot_data(program, surrogate, arithmetic, original, verified)
-    report = assemble_report(program, options, fitted, surrogate, arithmetic, header, verified, host, seconds)
+    report = assemble_report(
+        program, options, fitted, surrogate, arithmetic, header, verified, host, targets, rivals, seconds
+    )
     if isinstance(arithmetic, Quantized):
         add_rounding(report, unrounded, verified)
-    report["bench"]["targets"] = targets
-    report["verdict"]["per_target"] |= {name: explain_costs(costs) for name, costs in targets.items()}
     report["verify"]["ok"] = bool(report["verify"]["ok"] and all(costs.get("ok", True) for costs in targets.values()))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
-    _write(folder, report, header, surrogate, arithmetic, plots)
+    _write(folder, report, header, surrogate, arithmetic, plots, found)
     return Built(report, folder)
 
 
@@ -385,9 +411,41 @@ def _emit(program: Program, arithmetic: Folded | Quantized, style: str, errors: 
     return emit(program, arithmetic, style=style, errors=errors)
 
 
-def _time(program: Program, header: str, callee: str, options: BuildOptions) -> dict[str, Any]:
+def _time(program: Program, header: str, callee: str, options: BuildOptions, rivals: Sequence[Rival]) -> dict[str, Any]:
     x = sampling.draw(program.inputs, 4096, options.seed + 4)
-    return time_host(program, header, x, callee=callee, cflags=options.cflags, includes=options.include)
+    others = {rival.callee: rival.header for rival in rivals}
+    how: dict[str, Any] = {"cflags": options.cflags, "includes": options.include}
+    return time_host(program, header, x, callee=callee, rivals=others, **how)
+
+
+def _rivals(
+    program: Program,
+    original: Function,
+    known: Comparison,
+    allowed: Array,
+    surrogate: Surrogate,
+    options: BuildOptions,
+    progress: Progress,
+) -> tuple[list[Rival], list[dict[str, Any]]]:
+    """Build rivals; int16 tables where they may be of use: on microcontrollers, or instead of an int16 surrogate."""
+    if len(program.inputs) > MOST_INPUTS:
+        return [], []
+    progress("building rivals")
+    integers = bool(options.microcontrollers) or surrogate.provenance["emission"]["number"] == "int16"
+    return build_rivals(program, original, known, allowed, options.seed, integers=integers)
+
+
+def _measure_rivals(
+    program: Program,
+    rivals: Sequence[Rival],
+    host: dict[str, Any],
+    options: BuildOptions,
+    style: str,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    x = sampling.draw(program.inputs, 64, options.seed + 5)
+    how: dict[str, Any] = {"includes": options.include, "cflags": options.cflags, "optimize": _optimization(style)}
+    return measure_rivals(program, rivals, host.pop("rivals_ns", {}), x, options.microcontrollers, progress, **how)
 
 
 def _check_targets(options: BuildOptions) -> None:
@@ -398,9 +456,12 @@ def _check_targets(options: BuildOptions) -> None:
 
 def _target_options(options: BuildOptions, style: str, arithmetic: Folded | Quantized, x: Array) -> dict[str, Any]:
     """Return how a surrogate is built and judged on a target; both roundings may differ by rung 2's bound there."""
-    optimize = "-Os" if style == "size" else "-O2"
     bound = 2 * arithmetic.evaluate(x)[1]
-    return {"optimize": optimize, "bound": bound, "includes": options.include, "cflags": options.cflags}
+    return {"optimize": _optimization(style), "bound": bound, "includes": options.include, "cflags": options.cflags}
+
+
+def _optimization(style: str) -> str:
+    return "-Os" if style == "size" else "-O2"
 
 
 def _count(
@@ -454,11 +515,15 @@ def _write(
     surrogate: Surrogate,
     arithmetic: Folded | Quantized,
     plots: "PlotData",
+    rivals: Sequence[Rival],
 ) -> None:
     from nstk.report_page import render_page
 
     page = render_page(report, plots)
     with replacing(folder) as scratch:
+        for rival in rivals:
+            (scratch / "rivals").mkdir(exist_ok=True)
+            (scratch / rival.record["header"]).write_text(rival.header)
         (scratch / report["header"]["file"]).write_text(header)
         (scratch / "report.html").write_text(page)
         write_package(scratch / "package", surrogate.program, arithmetic, header, report)

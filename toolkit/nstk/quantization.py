@@ -5,6 +5,7 @@ are int16, sums int32 and proven not to overflow for any int16 input, activation
 tanh. `Quantized.evaluate_q` and `Quantized.evaluate` are exact models of the emitted C.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,32 +70,20 @@ class QuantizedNetwork:
 
 
 @dataclass(frozen=True, eq=False)
-class Quantized:
-    """All arithmetic of one int16 header.
+class IntegerArithmetic(ABC):
+    """What an int16 header computes between the formats of its inputs and outputs.
 
     Attributes:
         inputs: Format of every input.
         outputs: Format of every output.
-        table: The activation of all layers.
-        networks: Cover all outputs.
     """
 
     inputs: tuple[InputFormat, ...]
     outputs: tuple[OutputFormat, ...]
-    table: TanhTable
-    networks: tuple[QuantizedNetwork, ...]
 
-    @property
-    def sigmoid_error(self) -> float:
-        """Largest error of the activation, as a sigmoid."""
-        return self.table.error
-
+    @abstractmethod
     def sums(self, q: Integers) -> Integers:
         """Return every output's int32 sums `(N, O)` from int16 inputs `(N, I)`."""
-        sums = np.empty((len(q), len(self.outputs)), np.int64)
-        for network in self.networks:
-            sums[:, network.outputs] = network.sums(self.table, q)
-        return sums
 
     def evaluate_q(self, q: Integers) -> Integers:
         """Return int16 outputs `(N, O)` from int16 inputs `(N, I)`, exactly as the emitted C does."""
@@ -113,6 +102,31 @@ class Quantized:
         sums = self.sums(quantize_inputs(self.inputs, x))
         y = np.stack([f.to_float(sums[:, o]).astype(np.float64) for o, f in enumerate(self.outputs)], 1)
         return y, np.zeros_like(y)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized(IntegerArithmetic):
+    """All arithmetic of one int16 header.
+
+    Attributes:
+        table: The activation of all layers.
+        networks: Cover all outputs.
+    """
+
+    table: TanhTable
+    networks: tuple[QuantizedNetwork, ...]
+
+    @property
+    def sigmoid_error(self) -> float:
+        """Largest error of the activation, as a sigmoid."""
+        return self.table.error
+
+    def sums(self, q: Integers) -> Integers:
+        """Return every output's int32 sums `(N, O)` from int16 inputs `(N, I)`."""
+        sums = np.empty((len(q), len(self.outputs)), np.int64)
+        for network in self.networks:
+            sums[:, network.outputs] = network.sums(self.table, q)
+        return sums
 
 
 def quantize(surrogate: Surrogate, sigmoid_error: float) -> Quantized:

@@ -47,6 +47,8 @@ def assemble_report(
     header: str,
     verified: Verified,
     host: dict[str, Any] | None,
+    targets: dict[str, Any],
+    rivals: list[dict[str, Any]],
     seconds: float,
 ) -> dict[str, Any]:
     """Put together the report of a build.
@@ -60,6 +62,8 @@ def assemble_report(
         header: Text of the final header.
         verified: What verification found.
         host: Timing on this CPU; None if the original was not run.
+        targets: Costs on targets.
+        rivals: Records of the rivals.
         seconds: Fitting took.
 
     Returns:
@@ -110,8 +114,9 @@ def assemble_report(
             "license": "Apache-2.0 with nstk's exception for emitted code: no obligations",
         },
         "verify": record,
-        "bench": {"host": host, "targets": {}} if host else {"targets": {}},
-        "verdict": judge_use(record["outputs"], sound, host),
+        "bench": {"host": host, "targets": targets} if host else {"targets": targets},
+        **({"rivals": rivals} if rivals else {}),
+        "verdict": judge_use(record["outputs"], sound, host, targets, rivals),
         "build": {
             "nstk_version": __version__,
             "seed": options.seed,

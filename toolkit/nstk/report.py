@@ -22,14 +22,15 @@ SCHEMA_VERSION = 1
 
 #: Keys in the order a reader wants them; all others follow alphabetically.
 _KEY_ORDER = """
-    schema_version program init finetune networks rungs header rounding verify bench verdict build
+    schema_version program init finetune networks rungs header rounding verify bench rivals verdict build
     name function source_file sha256 inputs outputs ctype lo hi log
     method candidates zero_shot_nrmse optimizer iterations seconds samples train_nrmse
     topology parameters number style sigmoid_error license use reason per_target ok constants arithmetic
     n max_abs rmse nrmse p99_abs range worst_input worst_expected worst_got tolerance
-    certificate confidence coverage host targets original surrogate min median max unit
+    certificate confidence coverage host targets original surrogate min median max unit kind shape bytes
 """
 _KINDS = ("float", "int16")
+_RIVALS = {"linear": "linear table", "cubic": "cubic table", "chebyshev": "Chebyshev polynomial"}
 _KEY_RANK = {key: rank for rank, key in enumerate(_KEY_ORDER.split())}
 
 
@@ -83,7 +84,7 @@ def summary(report: Mapping[str, Any], folder: Path | None = None) -> "Renderabl
     for table in (rungs(report), errors(report), rounding(report)):
         parts += [Text(), _terminal(table)] if table.rows else []
     parts += [Padding(Text(sentence), (0, 0, 0, 2)) for sentence in worst_points(report) + certificates(report)]
-    for table in (rungs_of_verification(report), *costs(report)):
+    for table in (rungs_of_verification(report), *costs(report), *rivals(report)):
         parts += [Text(), _terminal(table)] if table.rows else []
     if conditions := measuring_conditions(report):
         parts.append(Padding(Text(conditions, style="dim"), (0, 0, 0, 2)))
@@ -103,9 +104,9 @@ def part(key: str, record: Mapping[str, Any]) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    report = {key: record}
+    report = {key: record, "rivals": record.get("rivals", ())}
     parts: list[RenderableType] = []
-    for table in (errors(report), rungs_of_verification(report), *costs(report)):
+    for table in (errors(report), rungs_of_verification(report), *costs(report), *rivals(report)):
         parts += [_terminal(table), Text()] if table.rows else []
     sentences = certificates(report) if key == "verify" else [measuring_conditions(report)]
     return Group(*parts, *(Text(sentence) for sentence in sentences))
@@ -257,6 +258,39 @@ def costs(report: Mapping[str, Any]) -> list[TextTable]:
         rows.append((f"{name} {unit}".strip(), *times, *sizes))
     head = ("per evaluation", "original", "surrogate", "speedup", "flash B", "RAM B", "stack B")
     return [*tables, TextTable("Cost on microcontrollers", head, tuple(rows))]
+
+
+def rival_name(rival: Mapping[str, Any]) -> str:
+    """Return what a rival is called, from its record."""
+    return ("int16 " if rival["number"] == "int16" else "") + _RIVALS[rival["kind"]]
+
+
+def rivals(report: Mapping[str, Any]) -> list[TextTable]:
+    """Return the tables of rivals: how large and close they are and what a call costs here, then on targets."""
+    rows: list[tuple[str, ...]] = []
+    there: list[tuple[str, ...]] = []
+    for rival in report.get("rivals", ()):
+        name = rival_name(rival)
+        if "error" in rival:
+            rows.append((name, rival["error"], "-", "-", "-", "NO"))
+            continue
+        outputs = rival["verify"]["outputs"]
+        share = max(output["max_abs"] / output["tolerance"] for output in outputs)
+        size = " x ".join(map(str, rival["shape"])) + (f", {len(outputs)} outputs" if len(outputs) > 1 else "")
+        cost = f"{number(rival['bench']['host']['ns'])} ns"
+        met = "yes" if rival["verify"]["ok"] else "NO"
+        rows.append((name, size, number(rival["bytes"]), cost, f"{number(100 * share, up=True)} %", met))
+        for target, costs in rival["bench"]["targets"].items():
+            if "error" not in costs:
+                integers = number(costs.get("int16", {}).get("median"))
+                there.append((target, name, number(costs["median"]), integers, number(costs["flash_bytes"])))
+    there.sort(key=lambda row: row[0])
+    head = ("rival", "size", "bytes", "one call here", "error, of tolerance", "met")
+    counted = ("per evaluation", "rival", "cost", "int16 I/O", "flash B")
+    return [
+        TextTable("Rivals: what could be written instead", head, tuple(rows)),
+        TextTable("Rivals on microcontrollers", counted, tuple(there)),
+    ]
 
 
 def host_costs(report: Mapping[str, Any]) -> list[tuple[str, float, float, float]]:

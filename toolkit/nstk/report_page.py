@@ -26,6 +26,10 @@ __all__ = ["PlotData", "render_page"]
 #: More panels than this neither fit the page's size nor anybody's patience; the worst ones are kept.
 _MOST_PANELS = 32
 _MOST_OUTPUTS = 8
+_RIVALS = (
+    "What an engineer would otherwise write: interpolated lookup tables and a Chebyshev polynomial, each as small as "
+    "the tolerance allows. Their headers lie in rivals/."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def render_page(report: Mapping[str, Any], plots: PlotData) -> str:
         _errors(report, plots),
         _comparison(report, plots),
         _costs(report),
+        Section("Rivals", (_RIVALS,), tuple(words.rivals(report))),
         _rungs(report),
         Section("Provenance", tables=(_provenance(report),)),
     )

@@ -1,6 +1,11 @@
 """Finds `codegen_templates/`, `runtime_c/` and `examples/`, in a wheel as in a checkout, and fills templates."""
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _PACKAGE = Path(__file__).parent
 
@@ -20,14 +25,20 @@ def render(template: str, **holes: object) -> str:
 
     What goes into `*.html.j2` is escaped.
     """
+    text: str = _environment(template.endswith(".html.j2")).get_template(template).render(**holes)
+    return text
+
+
+@functools.cache
+def _environment(escaped: bool) -> "Environment":
+    """Return what compiles templates, each once."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # 50 ms that --help need not pay
 
-    environment = Environment(
+    return Environment(
         loader=FileSystemLoader(resource_dir("codegen_templates")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=template.endswith(".html.j2"),
+        autoescape=escaped,
     )
-    return environment.get_template(template).render(**holes)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ def time_host(
     x: Array,
     *,
     callee: str | None = None,
+    rivals: Mapping[str, str] | None = None,
     cflags: Sequence[str] = (),
     includes: Sequence[Path] = (),
 ) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def time_host(
         header_text: The surrogate's header.
         x: (N, I) inputs inside the domain; repeated or cut to 4,096.
         callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
+        rivals: Headers of other drop-ins by their functions' names: one call of each is timed beside.
         cflags: The user's compiler flags, for both sides.
         includes: Folders searched for headers.
 
@@ -61,23 +63,34 @@ def time_host(
         `original_ns`, `surrogate_ns` (scalar), `original_batch_ns`, `surrogate_batch_ns`: medians in nanoseconds per
         evaluation; `speedup`, `batch_speedup`: their ratios; `fast_math`: the batch keys again, with -ffast-math;
         `flags`, `compiler`, `cpu`, `elements`; `spread`: for each time its `min`, `iqr` (interquartile range) and
-        number of `windows`.
+        number of `windows`; `rivals_ns`, if there are any: their medians by name.
 
     Raises:
         ToolError: The harness does not compile.
         MisbehaviorError: The program crashed or took longer than two minutes while timed.
     """
-    text = timing_source(program, header_text, callee)
+    batch_text = timing_source(program, header_text, callee)
+    text = timing_source(program, header_text, callee, rivals) if rivals else batch_text
     origin = f"{program.file}:{program.line}"
     user = [*cflags, _STANDARD] if cflags else []  # the harness needs POSIX clocks whatever the user's flags say
 
     def build_one(flags: str) -> Path:
         ours = [*flags.split(), _STANDARD, "-w"]
-        return build(text, flags=ours, shared=False, includes=includes, cflags=user, origin=origin)
+        return build(
+            text if flags == _SCALAR else batch_text,
+            flags=ours,
+            shared=False,
+            includes=includes,
+            cflags=user,
+            origin=origin,
+        )
 
     with ThreadPoolExecutor(2) as pool:
         scalar, batch, fast = pool.map(build_one, (_SCALAR, _BATCH, _FAST))
-    bench = _compare("", _measure(program, scalar, "scalar", x))
+    calls = _measure(program, scalar, "scalar", x)
+    bench = _compare("", calls)
+    if rivals:
+        bench["rivals_ns"] = dict(zip(rivals, np.median(calls[:, 2:], axis=0).tolist(), strict=True))
     batches = _compare("batch_", _measure(program, batch, "batch", x))
     bench |= batches | {"spread": bench["spread"] | batches["spread"]}
     bench["fast_math"] = _compare("batch_", _measure(program, fast, "batch", x)) | {"flags": " ".join([_FAST, *cflags])}
@@ -86,7 +99,7 @@ def time_host(
 
 
 def _compare(way: str, windows: Array) -> dict[str, Any]:
-    """Return medians, their ratio and spreads of windows (W, 2), nanoseconds of original and surrogate."""
+    """Return medians, their ratio and spreads of windows (W, 2 or more): nanoseconds of original and surrogate."""
     low, median, high = np.percentile(windows, (25, 50, 75), axis=0)
     found: dict[str, Any] = {f"{way}speedup": float(median[0] / median[1]), "spread": {}}
     for side, name in enumerate(("original", "surrogate")):
@@ -98,7 +111,7 @@ def _compare(way: str, windows: Array) -> dict[str, Any]:
 
 
 def _measure(program: Program, executable: Path, mode: str, x: Array) -> Array:
-    """Run one build over x (N, I); return (windows, 2) nanoseconds per evaluation, original and surrogate."""
+    """Run one build over x (N, I); return (windows, sides) nanoseconds per evaluation."""
     with tempfile.TemporaryDirectory(prefix="nstk-") as name:
         inputs, results = Path(name) / "inputs", Path(name) / "results"
         inputs.write_bytes(np.resize(x, (ELEMENTS, x.shape[1])).astype(np.float64).tobytes())
@@ -121,8 +134,13 @@ def _measure(program: Program, executable: Path, mode: str, x: Array) -> Array:
     return np.array([[float(value) for value in line.split()] for line in lines])
 
 
-def timing_source(program: Program, header_text: str, callee: str | None = None) -> str:
-    """Return the C text of the timing harness: the program, the surrogate and a `main` that compares them."""
+def timing_source(
+    program: Program, header_text: str, callee: str | None = None, rivals: Mapping[str, str] | None = None
+) -> str:
+    """Return the C text of the timing harness: the program, the surrogate and a `main` that compares them.
+
+    Rivals come as in `time_host`; one call of them is compared, but no batch.
+    """
     surrogate = callee or program.name + FORMS["drop-in"]
     fields, copies, row_call, row_outputs = row_parts(program)
     ins = [(f"nstk_in{i}", column.ctype.name) for i, column in enumerate(program.inputs)]
@@ -144,11 +162,12 @@ def timing_source(program: Program, header_text: str, callee: str | None = None)
             "batch_call": _call(f"{surrogate}_batch", [*float_ins, *float_outs]),
         },
     ]
+    others = [{"name": name, "call": row_call.format(name)} for name in rivals or ()]
     return render(
         "host_timing.c.j2",
         source=program.source,
         function=program.name,
-        header=header_text,
+        header="\n\n".join([header_text, *(rivals or {}).values()]),
         timer=(resource_dir("runtime_c") / "window_timer.h").read_text(),
         elements=ELEMENTS,
         windows=_WINDOWS,
@@ -159,6 +178,7 @@ def timing_source(program: Program, header_text: str, callee: str | None = None)
         copies=copies,
         arrays=[{"name": name, "ctype": ctype} for name, ctype in [*ins, *outs, *float_ins, *float_outs]],
         sides=sides,
+        others=others,
         loop={"parameters": ", ".join(parameters), "body": _loop_body(program)},
         fills=fills,
         sums=sums,

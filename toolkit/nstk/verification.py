@@ -26,6 +26,7 @@ COVERAGE = 0.9999
 #: Fresh draws behind nrmse, percentiles and certificate. The largest error of n draws bounds all but a share
 #: 1 - COVERAGE of the domain with confidence 1 - COVERAGE^n: 69,075 draws would do.
 FRESH_DRAWS = 100_000
+_APART = 1_000_003  # what seeds of points seen by fitting do not reach
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,10 +210,12 @@ class Verified:
 
     Attributes:
         record: The `verify` part of the report.
-        fresh: The fresh draws, for plots.
+        checked: Every point compared.
+        fresh: The fresh draws among them, for plots.
     """
 
     record: dict[str, Any]
+    checked: Comparison = field(repr=False)
     fresh: Comparison = field(repr=False)
 
 
@@ -239,8 +242,8 @@ def verify_header(
     base = header_names(program).base
     with ProgramRunner(program, header=header, callee=base) as runner:
         if original is not None:
-            fresh = compare(original, runner.run, sampling.draw(program.inputs, FRESH_DRAWS, seed + 1_000_003))
-            known = compare(original, runner.run, covering_points(program.inputs, seed + 1_000_003)).joined(fresh)
+            fresh = compare(original, runner.run, _fresh_draws(program, seed))
+            known = compare(original, runner.run, covering_points(program.inputs, seed + _APART)).joined(fresh)
             checked = known.joined(search_worst(original, runner.run, program.inputs, known, seed))
         elif held_out is not None:
             checked = fresh = Comparison(held_out.x, held_out.expected, runner.run(held_out.x))
@@ -260,7 +263,18 @@ def verify_header(
         "arithmetic": computed,
         "outputs": outputs,
     }
-    return Verified(record, fresh)
+    return Verified(record, checked, fresh)
+
+
+def known_points(program: Program, original: Function, seed: int) -> Comparison:
+    """Return the points that `verify_header` compares on before it searches, with no surrogate's outputs."""
+    x = np.concatenate([covering_points(program.inputs, seed + _APART), _fresh_draws(program, seed)])
+    expected = original(x)
+    return Comparison(x, expected, np.full_like(expected, np.nan))
+
+
+def _fresh_draws(program: Program, seed: int) -> Array:
+    return sampling.draw(program.inputs, FRESH_DRAWS, seed + _APART)
 
 
 def check_exhaustible(program: Program) -> None:

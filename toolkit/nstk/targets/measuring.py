@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from nstk.emission import header_names
 from nstk.errors import ToolError
 from nstk.integer_emission import integer_program
 from nstk.program import Program
-from nstk.quantization import Quantized, quantize_inputs
+from nstk.quantization import IntegerArithmetic, quantize_inputs
 from nstk.report import number
 from nstk.sandbox import ProgramRunner
 from nstk.targets.avr_simulation import run_on_avr
@@ -38,7 +39,7 @@ def measure_target(
     callee: str | None = None,
     optimize: str = "-O2",
     bound: Array | None = None,
-    quantized: Quantized | None = None,
+    quantized: IntegerArithmetic | None = None,
     toolchain: str = "",
     includes: tuple[Path, ...] = (),
     cflags: tuple[str, ...] = (),
@@ -71,22 +72,20 @@ def measure_target(
         ToolError: No toolchain or emulator, or a side does not compile or fit.
         MisbehaviorError: A side crashes there.
     """
+    how: dict[str, Any] = {"optimize": optimize, "includes": includes, "cflags": cflags}
     found = find_toolchain(target, toolchain)
-    original = Callee(program, program.name, program.source, optimize, includes, cflags)
-    base = callee or header_names(program).base
-    surrogate = Callee(program, base, header, optimize, includes, cflags)
+    original = Callee(program, program.name, program.source, **how)
     empty, _ = run_on_target(target, found, original.nothing(), x)
     image, run = run_on_target(target, found, original, x)
     before = _costs(image, empty, run)
     before["max_abs"] = _largest(image.layout.unpack(run.rows), _on_host(original, x, None))
-    image, run = run_on_target(target, found, surrogate, x)
-    after = _costs(image, empty, run)
-    verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+    after = measure_header(
+        program, header, x, target, callee=callee, bound=bound, quantized=quantized, toolchain=toolchain, **how
+    )
     costs = {
-        **verified,
-        "unit": target.unit,
+        **{key: after[key] for key in ("ok", "identical", "max_abs", "n", "compiler", "unit")},
         "original": before,
-        "surrogate": after | {"max_abs": verified["max_abs"]},
+        "surrogate": {key: after[key] for key in before},
         "estimated_cycles": after["cycles"],
         "speedup": before["cycles"] / after["cycles"],
         **{key: after[key] for key in ("flash_bytes", "ram_bytes", "stack_bytes")},
@@ -94,8 +93,39 @@ def measure_target(
         "table": TABLES[target.table].source if target.table else "counted by simavr",
     }
     if quantized is not None:
-        costs["int16"] = _measure_integers(target, found, replace(surrogate, name=f"{base}_q"), quantized, x)
-        costs["int16"]["speedup"] = before["cycles"] / costs["int16"]["cycles"]
+        costs["int16"] = after["int16"] | {"speedup": before["cycles"] / after["int16"]["cycles"]}
+    return costs
+
+
+def measure_header(
+    program: Program,
+    header: str,
+    x: Array,
+    target: Target,
+    *,
+    callee: str | None = None,
+    optimize: str = "-O2",
+    bound: Array | None = None,
+    quantized: IntegerArithmetic | None = None,
+    toolchain: str = "",
+    includes: tuple[Path, ...] = (),
+    cflags: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Measure a header alone: arguments and errors as of `measure_target`.
+
+    Returns:
+        What `verify_target` does, and `unit`, `min`, `median`, `max`, `cycles`, `flash_bytes`, `ram_bytes`,
+        `stack_bytes`. With `quantized` also `int16`: costs of the int16 function and whether its results are the
+        model's, which `ok` asks for, too.
+    """
+    found = find_toolchain(target, toolchain)
+    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
+    empty, _ = run_on_target(target, found, surrogate.nothing(), x)
+    image, run = run_on_target(target, found, surrogate, x)
+    verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+    costs = {**verified, "unit": target.unit, **_costs(image, empty, run)}
+    if quantized is not None:
+        costs["int16"] = _measure_integers(target, found, replace(surrogate, name=f"{surrogate.name}_q"), quantized, x)
         costs["ok"] = costs["ok"] and costs["int16"]["identical"]
     return costs
 
@@ -162,7 +192,7 @@ def check_target(target: Target) -> str:
 
 
 def _measure_integers(
-    target: Target, toolchain: Toolchain, surrogate: Callee, quantized: Quantized, x: Array
+    target: Target, toolchain: Toolchain, surrogate: Callee, quantized: IntegerArithmetic, x: Array
 ) -> dict[str, Any]:
     """Run `<function>_surrogate_q` where x (N, I) is in int16; return its costs, and whether it is the model's bits."""
     callee = replace(surrogate, program=integer_program(surrogate.program))
@@ -193,7 +223,7 @@ def run_on_target(target: Target, toolchain: Toolchain, callee: Callee, x: Array
     return image, run_image(image, image.layout.pack(x, target), target)
 
 
-def explain_costs(costs: dict[str, Any]) -> str:
+def explain_costs(costs: Mapping[str, Any]) -> str:
     """Return a sentence about what `measure_target` found, or about the error that stands in its place."""
     if "error" in costs:
         return f"Not measured: {costs['error']} ({costs['hint']})."
