@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from nstk.domain import Interval, parse_domain
     from nstk.errors import MisbehaviorError, NstkError, ToolError, UnsupportedError, UsageError
     from nstk.options import BuildOptions, read_config
-    from nstk.pipeline import Built, bench, build, export, finetune, verify
+    from nstk.pipeline import Built, build, finetune
     from nstk.program import Program, read_program
+    from nstk.saved import bench, export, verify
     from nstk.surrogate import Surrogate, load_surrogate, save_surrogate
 
 __version__ = "0.1.0"
@@ -44,7 +45,8 @@ _NAMES = {
     "domain": ("Interval", "parse_domain"),
     "errors": ("MisbehaviorError", "NstkError", "ToolError", "UnsupportedError", "UsageError"),
     "options": ("BuildOptions", "read_config"),
-    "pipeline": ("Built", "bench", "build", "export", "finetune", "verify"),
+    "pipeline": ("Built", "build", "finetune"),
+    "saved": ("bench", "export", "verify"),
     "program": ("Program", "read_program"),
     "surrogate": ("Surrogate", "load_surrogate", "save_surrogate"),
 }

@@ -254,7 +254,7 @@ def export(
 ) -> None:
     """Write a saved surrogate's header and package anew, with other emission options."""
     from nstk.options import BuildOptions
-    from nstk.pipeline import export as run
+    from nstk.saved import export as run
 
     options = BuildOptions(
         source=surrogate, number=number, style=style, clamp=not no_clamp, sigmoid_error=sigmoid_error, out=out
@@ -282,7 +282,7 @@ def verify(
 ) -> None:
     """Verify a header: its constants, its arithmetic, and its closeness to the original function."""
     from nstk.options import BuildOptions, split_flags, split_source
-    from nstk.pipeline import verify as run
+    from nstk.saved import verify as run
 
     path, named = split_source(source) if source is not None else (surrogate, None)
     options = BuildOptions(
@@ -316,7 +316,7 @@ def bench(
 ) -> None:
     """Time a header against the original function on this CPU, and count on targets."""
     from nstk.options import BuildOptions, split_flags, split_source
-    from nstk.pipeline import bench as run
+    from nstk.saved import bench as run
 
     path, named = split_source(source) if source is not None else (surrogate, None)
     options = BuildOptions(

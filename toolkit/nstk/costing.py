@@ -1,0 +1,105 @@
+"""What a header costs beside its original and its rivals: on this CPU, and on the targets asked for."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstk import sampling
+from nstk.errors import NstkError
+from nstk.folding import Folded
+from nstk.options import BuildOptions
+from nstk.program import Program
+from nstk.quantization import Quantized
+from nstk.rivals.building import Rival, build_rivals
+from nstk.rivals.measuring import measure_rivals
+from nstk.rivals.sizing import MOST_INPUTS
+from nstk.surrogate import Surrogate
+from nstk.targets.measuring import check_target, measure_target
+from nstk.targets.target import find_target
+from nstk.timing import time_host
+from nstk.verification import Comparison, Function
+
+Array = NDArray[np.float64]
+Progress = Callable[[str], None]
+
+
+def check_targets(options: BuildOptions) -> None:
+    """Check before anything else that the targets asked for can be measured on."""
+    for name in options.microcontrollers:
+        check_target(find_target(name))
+
+
+def target_options(options: BuildOptions, style: str, arithmetic: Folded | Quantized, x: Array) -> dict[str, Any]:
+    """Return how a surrogate is built and judged on a target; both roundings may differ by rung 2's bound there."""
+    bound = 2 * arithmetic.evaluate(x)[1]
+    return {"optimize": _optimization(style), "bound": bound, "includes": options.include, "cflags": options.cflags}
+
+
+def _optimization(style: str) -> str:
+    return "-Os" if style == "size" else "-O2"
+
+
+def time_on_host(
+    program: Program, header: str, callee: str, options: BuildOptions, rivals: Sequence[Rival]
+) -> dict[str, Any]:
+    """Time original, surrogate and rivals on this CPU, see `timing.time_host`; rivals' times are under `rivals_ns`."""
+    x = sampling.draw(program.inputs, 4096, options.seed + 4)
+    others = {rival.callee: rival.header for rival in rivals}
+    how: dict[str, Any] = {"cflags": options.cflags, "includes": options.include}
+    return time_host(program, header, x, callee=callee, rivals=others, **how)
+
+
+def measure_on_targets(
+    program: Program,
+    header: str,
+    callee: str,
+    options: BuildOptions,
+    style: str,
+    arithmetic: Folded | Quantized,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure on every target but the host; a target an original cannot be built for gets `error` and `hint`."""
+    x = sampling.draw(program.inputs, 64, options.seed + 5)
+    found: dict[str, Any] = {}
+    for name in options.microcontrollers:
+        progress(f"counting on {name}")
+        how = target_options(options, style, arithmetic, x)
+        how["quantized"] = arithmetic if isinstance(arithmetic, Quantized) else None
+        try:
+            found[name] = measure_target(program, header, x, find_target(name), callee=callee, **how)
+        except NstkError as error:
+            found[name] = {"error": error.message, "hint": error.hint}
+    return found
+
+
+def find_rivals(
+    program: Program,
+    original: Function,
+    known: Comparison,
+    allowed: Array,
+    surrogate: Surrogate,
+    options: BuildOptions,
+    progress: Progress,
+) -> tuple[list[Rival], list[dict[str, Any]]]:
+    """Build rivals; int16 tables where they may be of use: on microcontrollers, or instead of an int16 surrogate."""
+    if len(program.inputs) > MOST_INPUTS:
+        return [], []
+    progress("building rivals")
+    integers = bool(options.microcontrollers) or surrogate.provenance["emission"]["number"] == "int16"
+    return build_rivals(program, original, known, allowed, options.seed, integers=integers)
+
+
+def cost_rivals(
+    program: Program,
+    rivals: Sequence[Rival],
+    host: dict[str, Any],
+    options: BuildOptions,
+    style: str,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Return the records of rivals with their costs; `host` is what `time_on_host` returned, and loses their times."""
+    x = sampling.draw(program.inputs, 64, options.seed + 5)
+    how: dict[str, Any] = {"includes": options.include, "cflags": options.cflags, "optimize": _optimization(style)}
+    return measure_rivals(program, rivals, host.pop("rivals_ns", {}), x, options.microcontrollers, progress, **how)
