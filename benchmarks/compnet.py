@@ -8,7 +8,8 @@ Every start is fitted with 1,024 outputs of the function: pairs at inputs drawn 
 there. Random stands for the mean of 3 starts, a baseline for the mean of its networks, `compnet` for the candidate that
 is best on the probes, `compnet-text` for the first.
 
-- zero-shot: before any fitting; `compnet` also with fewer probes.
+- zero-shot: before any fitting; `compnet` also with fewer probes. `compnet-text` says by itself where the outputs lie;
+  in another row, and where it is fitted, mean and scale are those of the pairs, as they are for random starts.
 - adam: the paper's protocol, 5,000 epochs at a rate of 0.01; 80 % of the outputs train, the others choose the iterate.
   Epochs are counted to the random starts' mean error; 3 where it is met at the start, 5,000 where it never is.
 - lm: 60 Levenberg-Marquardt steps of one start, steps counted likewise. And races of four starts, 20 steps each and 160
@@ -125,16 +126,19 @@ class Evaluation:
 def measure_zero_shot(evaluation: Evaluation) -> None:
     """Measure errors before any fitting."""
 
-    def work(name: str, method: str, shown: int, samples: list[Sample], _: NDArray[np.int64]) -> Columns:
+    def work(name: str, method: str, shown: int, located: bool, samples: list[Sample], _: NDArray[np.int64]) -> Columns:
         task = make_task(samples, probes=method == "compnet")
-        return {name: task.nmse(evaluation.methods.starts(method, task, samples, RANDOM, shown)).mean(1)}
+        return {name: task.nmse(evaluation.methods.starts(method, task, samples, RANDOM, shown, located)).mean(1)}
 
     for method in evaluation.methods.names:
         name = f"zero-shot/{method}"
-        evaluation.measure(name, functools.partial(work, name, method, PROBES))
+        evaluation.measure(name, functools.partial(work, name, method, PROBES, True))
+        if method == "compnet-text":
+            name += ", mean and scale of the pairs"
+            evaluation.measure(name, functools.partial(work, name, method, PROBES, False))
     for shown in FEWER_PROBES:
         name = f"zero-shot/compnet, {shown} probes"
-        evaluation.measure(name, functools.partial(work, name, "compnet", shown))
+        evaluation.measure(name, functools.partial(work, name, "compnet", shown, True))
 
 
 def measure_adam(evaluation: Evaluation) -> None:

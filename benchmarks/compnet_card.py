@@ -1,10 +1,11 @@
 """Puts a trained hypernetwork into the package, with baselines and a model card made of what was measured.
 
-    python benchmarks/compnet_card.py RUN PACK CORPUS --baselines FOLDER FOLDER
+    python benchmarks/compnet_card.py CORPUS --run FOLDER PACK [--run FOLDER PACK ...] --baselines FOLDER FOLDER
 
-Args: the folder of an `nstk train` run, the pack it learned from, the corpus that was packed, and the folders of runs
-with `--preset pretrained` and `--preset maml`. Held-out results and the ablation by origin are read from `results/`, so
-run `compnet.py` and `compnet_ablation.py` first; the ablation by input is measured here.
+CORPUS is what was packed. A run is a folder of `nstk train` and the pack it learned from; each further one went on from
+the one before, with `--start`, and the last one's weights ship. Baselines are the folders of runs with `--preset
+pretrained` and `--preset maml`. Held-out results and the ablation by origin are read from `results/`, so run
+`compnet.py` and `compnet_ablation.py` first; the ablation by input is measured here, with the first pack.
 """
 
 import argparse
@@ -38,52 +39,57 @@ STAGES = ("trunk", "text", "joint")
 def main() -> None:
     """Copy the weights and write the card."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    for name in ("run", "pack", "corpus"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--run", nargs=2, type=Path, action="append", required=True, metavar=("FOLDER", "PACK"))
     parser.add_argument("--baselines", nargs=len(BASELINES), type=Path, required=True, metavar="FOLDER")
     given = parser.parse_args()
     folder = SHIPPED / "compnet"
     for method, source in zip(BASELINES, given.baselines, strict=True):
         shutil.copytree(source / "model", SHIPPED / method, dirs_exist_ok=True)
-    shutil.copytree(given.run / "model", folder, dirs_exist_ok=True)
-    record = read_record(given.run)
+    shutil.copytree(given.run[-1][0] / "model", folder, dirs_exist_ok=True)
     model, _ = load_checkpoint(folder)
     evaluation = json.loads((RESULTS / "compnet.json").read_text())
-    minutes = record["options"]["minutes"]
     card = render(
         "model_card.md.j2",
         version=nstk.__version__,
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        **(describe(["torch", "transformers"]) | {"command": f"nstk train {given.pack.name} --minutes {minutes:g}"}),
-        record=record,
-        options=record["options"],
-        **read_curves(given.run / "curves.jsonl"),
+        **describe(["torch", "transformers"]),
+        runs=[read_run(run, pack) for run, pack in given.run],
         stats=json.loads((given.corpus / "stats.json").read_text()),
         packages=sorted(listed_packages().values(), key=lambda package: (package.split, package.name)),
         evaluation=evaluation,
         tables=tables.compnet(evaluation),
         ablation=json.loads((RESULTS / "compnet_ablation.json").read_text()),
-        inputs=leave_inputs_out(folder, given.pack),
+        inputs=leave_inputs_out(folder, given.run[0][1]),
     )
     (folder / "README.md").write_text(card)
 
 
-def read_curves(path: Path) -> dict[str, Any]:
-    """Return a run's validations, and its steps, median speed and share of the peak in every stage."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+def read_run(folder: Path, pack: Path) -> dict[str, Any]:
+    """Return a run's command, length, validations, and steps, median speed and share of the peak in every stage."""
+    record = read_record(folder)
+    options = record["options"]
+    chosen = "".join(f" --stage {name}" for name in options.get("stages", ()))
+    lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if line["step"] <= record["step"]]
     stages, before = [], 0
     for name in STAGES:
         logged = [line for line in lines if line["group"] == name]
-        stages.append({"name": name, "steps": logged[-1]["step"] - before})
-        stages[-1]["speed"] = statistics.median(line["programs_per_second"] for line in logged)
-        stages[-1]["share"] = statistics.median(line["share_of_peak"] for line in logged)
-        before = logged[-1]["step"]
-    peak = statistics.median(
-        line["flops_per_second"] / line["share_of_peak"] for line in lines if line["group"] in STAGES
-    )
-    curve = [line for line in lines if line["group"] == "validation"]
-    return {"stages": stages, "curve": curve, "peak": peak}
+        if logged:
+            stages.append({"name": name, "steps": logged[-1]["step"] - before})
+            stages[-1]["speed"] = statistics.median(line["programs_per_second"] for line in logged)
+            stages[-1]["share"] = statistics.median(line["share_of_peak"] for line in logged)
+            before = logged[-1]["step"]
+    logged = [line for line in lines if line["group"] in STAGES]
+    return {
+        "command": f"nstk train {pack.name}{' --start BEFORE' * bool(chosen)}{chosen} --minutes {options['minutes']:g}",
+        "steps": record["step"],
+        "minutes": record["elapsed"] / 60,
+        "stages": stages,
+        "curve": [line for line in lines if line["group"] == "validation"],
+        "peak": statistics.median(line["flops_per_second"] / line["share_of_peak"] for line in logged),
+    }
 
 
 def leave_inputs_out(folder: Path, pack: Path) -> dict[str, dict[str, float]]:

@@ -42,7 +42,15 @@ class Methods:
         """Return a hash of the weights behind a method; empty for `random`."""
         return self._digests.get(name, "")
 
-    def starts(self, name: str, task: Task, samples: Sequence[Sample], draws: int = 3, shown: int = PROBES) -> Tensor:
+    def starts(
+        self,
+        name: str,
+        task: Task,
+        samples: Sequence[Sample],
+        draws: int = 3,
+        shown: int = PROBES,
+        located: bool = False,
+    ) -> Tensor:
         """Return what a method starts the B functions of a task from.
 
         Args:
@@ -51,6 +59,7 @@ class Methods:
             samples: What is compiled.
             draws: Number of random starts.
             shown: `compnet` is given the first so many probes.
+            located: `compnet-text` says mean and scale of the outputs, too; else they come from the pairs.
 
         Returns:
             `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's choice: the candidate that is
@@ -62,6 +71,8 @@ class Methods:
         if name in self._initializations:
             return _place(task, [adopt(self._initializations[name], sample.program) for sample in samples])
         proposals = self._compile(samples, 0 if name == "compnet-text" else shown)
+        if name == "compnet-text" and not located:
+            proposals = [proposal.without_location() for proposal in proposals]
         candidates = _place(task, proposals)
         return candidates[:, :1] if name == "compnet-text" else _choose(task, candidates, proposals)
 

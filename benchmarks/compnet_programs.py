@@ -39,7 +39,8 @@ def measure_programs(methods: Methods) -> list[dict[str, Any]]:
         for method in methods.names:
             task = make_task([sample], probes=method == "compnet")
             starts = methods.starts(method, task, [sample], _RANDOM)
-            errors = {"zero-shot": task.nmse(starts), "adam": fit_with_adam(task, starts)[0]}
+            alone = methods.starts(method, task, [sample], _RANDOM, located=True)
+            errors = {"zero-shot": task.nmse(alone), "adam": fit_with_adam(task, starts)[0]}
             if method in ("random", "compnet"):
                 errors["lm"] = fit_with_lm(task, starts)[0]
             for part, values in errors.items():

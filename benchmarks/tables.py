@@ -148,8 +148,9 @@ def compnet(result: dict[str, Any]) -> str:
     methods = ("pretrained", "maml", "compnet-text", "compnet")
 
     def order(row: dict[str, Any]) -> tuple[int, int, int]:
-        name, _, probes = row["method"].partition(", ")
-        return list(parts).index(row["part"]), methods.index(name), int(probes.partition(" ")[0] or 1000)
+        name, _, given = row["method"].partition(", ")
+        probes = given.partition(" ")[0]
+        return list(parts).index(row["part"]), methods.index(name), int(probes) if probes.isdigit() else 1000
 
     def cell(row: dict[str, Any], group: str) -> str:
         share = row["measure"].startswith("share")

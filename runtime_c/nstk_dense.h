@@ -4,27 +4,33 @@
  */
 static inline const float *nstk_dense(const float *w, const float *x, size_t inputs, float *u, size_t units)
 {
-    size_t i, k;
+    const float *next = w;
+    size_t i;
+    size_t k;
     for (k = 0; k < units; k++) {
-        u[k] = *w++;
+        u[k] = *next;
+        next++;
     }
     for (i = 0; i < inputs; i++) {
         for (k = 0; k < units; k++) {
-            u[k] += *w++ * x[i];
+            u[k] += *next * x[i];
+            next++;
         }
     }
-    return w;
+    return next;
 }
 
 /* Output layer: a row of weights per output, then the biases. */
 static inline void nstk_output(const float *w, const float *h, size_t inputs, float *y, size_t outputs)
 {
-    const float *const bias = w + inputs * outputs;
-    size_t i, k;
+    const float *const bias = &w[inputs * outputs];
+    size_t i;
+    size_t k;
     for (k = 0; k < outputs; k++) {
+        const float *const row = &w[k * inputs];
         float sum = bias[k];
         for (i = 0; i < inputs; i++) {
-            sum += *w++ * h[i];
+            sum += row[i] * h[i];
         }
         y[k] = sum;
     }
@@ -34,16 +40,19 @@ static inline void nstk_output(const float *w, const float *h, size_t inputs, fl
 static inline void nstk_tanh(const float *c, size_t p, size_t q, float *u, size_t units)
 {
     const float limit = c[p + q];
-    size_t i, k;
+    size_t i;
+    size_t k;
     for (k = 0; k < units; k++) {
-        const float v = nstk_clamp(u[k], -limit, limit), s = v * v;
-        float above = 1.0f, below = 1.0f;
+        const float v = nstk_clamp(u[k], -limit, limit);
+        const float s = v * v;
+        float above = 1.0f;
+        float below = 1.0f;
         for (i = 0; i < p; i++) {
-            above = above * s + c[i];
+            above = (above * s) + c[i];
         }
-        for (i = p; i < p + q; i++) {
-            below = below * s + c[i];
+        for (i = p; i < (p + q); i++) {
+            below = (below * s) + c[i];
         }
-        u[k] = v * above / below;
+        u[k] = (v * above) / below;
     }
 }

@@ -6,11 +6,11 @@
  */
 #if defined(__GNUC__) && !defined(NSTK_NO_VECTORS)
 #if defined(__AVX512F__)
-#define NSTK_LANES 16
+#define NSTK_LANES 16U
 #elif defined(__AVX__)
-#define NSTK_LANES 8
+#define NSTK_LANES 8U
 #elif defined(__SSE2__) || defined(__ARM_NEON)
-#define NSTK_LANES 4
+#define NSTK_LANES 4U
 #endif
 #endif
 
@@ -28,7 +28,8 @@ static inline nstk_v4 nstk_clamp_v4(nstk_v4 x, nstk_v4 lo, nstk_v4 hi)
     return __builtin_ia32_minps(hi, __builtin_ia32_maxps(lo, x));
 #else
     typedef int mask __attribute__((vector_size(16)));
-    mask low = x < lo, high = x > hi;
+    const mask low = x < lo;
+    const mask high = x > hi;
     x = (nstk_v4)((low & (mask)lo) | (~low & (mask)x));
     return (nstk_v4)((high & (mask)hi) | (~high & (mask)x));
 #endif
@@ -43,14 +44,16 @@ static inline nstk_v4 nstk_limit_v4(nstk_v4 x, float limit)
 static inline nstk_vn nstk_clamp_vn(nstk_vn x, float low, float high)
 {
     const nstk_vn zero = {0.0f};
-    const nstk_vn lo = zero + low, hi = zero + high;
-#if NSTK_LANES == 8
+    const nstk_vn lo = zero + low;
+    const nstk_vn hi = zero + high;
+#if NSTK_LANES == 8U
     return __builtin_ia32_minps256(hi, __builtin_ia32_maxps256(lo, x));
-#elif NSTK_LANES == 4
+#elif NSTK_LANES == 4U
     return nstk_clamp_v4(x, lo, hi);
 #else
     typedef int mask __attribute__((vector_size(4 * NSTK_LANES)));
-    mask below = x < lo, above = x > hi;
+    const mask below = x < lo;
+    const mask above = x > hi;
     x = (nstk_vn)((below & (mask)lo) | (~below & (mask)x));
     return (nstk_vn)((above & (mask)hi) | (~above & (mask)x));
 #endif

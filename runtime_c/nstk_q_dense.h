@@ -3,12 +3,14 @@
 static inline void nstk_q_dense(const int16_t *w, const int32_t *bias, const int *x, size_t inputs, int32_t *sums,
                                 size_t units)
 {
-    size_t i, k;
+    const int16_t *next = w;
+    size_t i;
+    size_t k;
     for (k = 0; k < units; k++) {
-        int32_t sum = NSTK_Q_READ32(bias + k);
+        int32_t sum = NSTK_Q_READ32(&bias[k]);
         for (i = 0; i < inputs; i++) {
-            sum += (int32_t)NSTK_Q_READ16(w) * x[i];
-            w++;
+            sum += (int32_t)NSTK_Q_READ16(next) * x[i];
+            next++;
         }
         sums[k] = sum;
     }

@@ -4,9 +4,9 @@
 
 static inline int nstk_q_from_difference(int32_t d, const int32_t *format)
 {
-    const int32_t most = NSTK_Q_READ32(format + 2);
-    d = ~nstk_q_min(~nstk_q_min(d, most), most);
-    return (int)((d * NSTK_Q_READ32(format + 3)) >> 15);
+    const int32_t most = NSTK_Q_READ32(&format[2]);
+    const int32_t near = ~nstk_q_min(~nstk_q_min(d, most), most);
+    return (int)((near * NSTK_Q_READ32(&format[3])) >> 15);
 }
 
 /* significand 2^(exponent - 158), or if sign is -1 its negative, as int16. What lies beyond int16 saturates. */
@@ -14,7 +14,7 @@ static inline int nstk_q_from_parts(int32_t sign, int32_t exponent, uint32_t sig
 {
     const int32_t kept = nstk_q_positive(exponent - NSTK_Q_READ32(format));
     const int32_t fixed = (int32_t)(significand >> (nstk_q_positive(29 - kept) + 2));
-    return nstk_q_from_difference((fixed ^ sign) - NSTK_Q_READ32(format + 1), format);
+    return nstk_q_from_difference((fixed ^ sign) - NSTK_Q_READ32(&format[1]), format);
 }
 
 NSTK_Q_CALL int nstk_q_from_float(float x, const int32_t *format)
@@ -24,13 +24,15 @@ NSTK_Q_CALL int nstk_q_from_float(float x, const int32_t *format)
         uint32_t bits;
     } u;
     u.number = x;
-    return nstk_q_from_parts((int32_t)u.bits >> 31, (int32_t)(u.bits << 1 >> 24), u.bits << 8 | 0x80000000U, format);
+    return nstk_q_from_parts(nstk_q_sign((int32_t)u.bits), (int32_t)((u.bits << 1) >> 24),
+                             (u.bits << 8) | 0x80000000U, format);
 }
 
 /* If the upper n bits of *m are 0, moves the others there. Returns by how many bits. */
 static inline uint32_t nstk_q_raise(uint32_t *m, int n)
 {
-    int32_t mask = (int32_t)((*m >> (32 - n)) - 1U) >> 31;
+    const uint32_t upper = (*m >> (32 - n)) - 1U;
+    int32_t mask = nstk_q_sign((int32_t)upper);
     uint32_t moved;
     NSTK_Q_OPAQUE(mask);
     moved = (uint32_t)mask & (uint32_t)n;
@@ -45,9 +47,12 @@ NSTK_Q_CALL float nstk_q_to_float(int32_t fixed, int bits)
         float number;
         uint32_t bits;
     } u;
-    const uint32_t sign = (uint32_t)(fixed >> 31);
-    uint32_t m = ((uint32_t)fixed ^ sign) - sign, exponent = (uint32_t)(157 - bits);
-    int32_t nonzero = (int32_t)(0U - m) >> 31;
+    const int32_t negative = nstk_q_sign(fixed);
+    const uint32_t sign = (uint32_t)negative;
+    uint32_t m = ((uint32_t)fixed ^ sign) - sign;
+    uint32_t exponent = 157U - (uint32_t)bits;
+    const uint32_t minus = 0U - m;
+    int32_t nonzero = nstk_q_sign((int32_t)minus);
     NSTK_Q_OPAQUE(nonzero);
     exponent -= nstk_q_raise(&m, 16);
     exponent -= nstk_q_raise(&m, 8);

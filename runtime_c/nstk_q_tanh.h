@@ -39,19 +39,25 @@
 #define NSTK_Q_INLINE static inline
 #endif
 
+/* -1 for a negative number, else 0. */
+NSTK_Q_INLINE int32_t nstk_q_sign(int32_t x)
+{
+    return x >> 31;
+}
+
 /* sum + weight x, a product of two 16-bit numbers. */
 NSTK_Q_INLINE int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
 {
     int32_t w = weight;
     NSTK_Q_WEIGHT(w);
-    return sum + w * x;
+    return sum + (w * x);
 }
 
 /* The smaller of two numbers whose difference does not overflow. */
 NSTK_Q_INLINE int32_t nstk_q_min(int32_t x, int32_t most)
 {
     const int32_t over = most - x;
-    int32_t mask = over >> 31;
+    int32_t mask = nstk_q_sign(over);
     NSTK_Q_OPAQUE(mask);
     return x + (over & mask);
 }
@@ -65,7 +71,7 @@ static inline int16_t nstk_q_saturate(int32_t x)
 /* The larger of a number and 0. */
 NSTK_Q_INLINE int32_t nstk_q_positive(int32_t x)
 {
-    int32_t mask = x >> 31;
+    int32_t mask = nstk_q_sign(x);
     NSTK_Q_OPAQUE(mask);
     return x & ~mask;
 }
@@ -73,24 +79,25 @@ NSTK_Q_INLINE int32_t nstk_q_positive(int32_t x)
 /* Between the two entries of a table around position / 2^16. */
 NSTK_Q_INLINE int nstk_q_entry(const int16_t *table, uint32_t position)
 {
-    const int16_t *const entry = table + (position >> 16);
+    const int16_t *const entry = &table[position >> 16];
     const int low = NSTK_Q_READ16(entry);
-    const unsigned rise = (unsigned)(NSTK_Q_READ16(entry + 1) - low);
-    return low + (int)((uint32_t)rise * (uint16_t)position >> 16);
+    const unsigned rise = (unsigned)(NSTK_Q_READ16(&entry[1]) - low);
+    return low + (int)(((uint32_t)rise * (uint16_t)position) >> 16);
 }
 
 /* 32767 tanh at sum, which is 2^(shift + 16) for every entry of the table. */
 NSTK_Q_INLINE int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
 {
-    const int32_t sign = sum >> 31;
-    const int value = nstk_q_entry(table, (uint32_t)((sum ^ sign) - sign) >> shift);
+    const int32_t sign = nstk_q_sign(sum);
+    const int32_t magnitude = (sum ^ sign) - sign;
+    const int value = nstk_q_entry(table, (uint32_t)magnitude >> shift);
     return (value ^ (int)sign) - (int)sign;
 }
 
 /* The same where sum may lie beyond the table, whose last position is `limit`. */
 NSTK_Q_INLINE int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
 {
-    const int32_t sign = sum >> 31;
+    const int32_t sign = nstk_q_sign(sum);
     const int value = nstk_q_entry(table, (uint32_t)nstk_q_min(((sum ^ sign) - sign) >> shift, limit));
     return (value ^ (int)sign) - (int)sign;
 }

@@ -3,9 +3,10 @@
  */
 static inline float nstk_round(float y, float lo, float hi)
 {
-    y = y == y ? y : 0.0f;
+    const float number = (y == y) ? y : 0.0f;
     /* The float below 1/2: adding 1/2 itself would round 0.49999997 and odd numbers above 2^23 up. */
-    y = y < 0.0f ? y - 0.49999997f : y + 0.49999997f;
-    y = y < lo ? lo : y;
-    return y > hi ? hi : y;
+    const float half = (number < 0.0f) ? -0.49999997f : 0.49999997f;
+    const float away = number + half;
+    const float above = (away < lo) ? lo : away;
+    return (above > hi) ? hi : above;
 }

@@ -40,7 +40,7 @@ HOST = {
     *("original_ns", "surrogate_ns", "surrogate_batch_ns", "original_batch_ns", "speedup", "batch_speedup"),
     *("flags", "compiler", "cpu"),
 }
-FILES = {"report.html", "report.json", "surrogate.json", "surrogate.safetensors"}
+FILES = {"package", "report.html", "report.json", "surrogate.json", "surrogate.safetensors"}
 
 
 def check_report(report: dict[str, Any]) -> None:
@@ -252,7 +252,7 @@ def test_export_verify_and_bench(nstk: Nstk, saved: Path, tmp_path: Path) -> Non
     assert "small/curve" in ran.out
     assert listing(saved) == before
     names = {path.name for path in (tmp_path / "small" / "curve").iterdir()}
-    assert names == {"curve_surrogate.h", "surrogate.json", "surrogate.safetensors"}
+    assert names == {"package", "curve_surrogate.h", "surrogate.json", "surrogate.safetensors"}
     small = (tmp_path / "small/curve/curve_surrogate.h").read_text()
     assert small != (saved / "curve_surrogate.h").read_text()
 

@@ -10,8 +10,8 @@ from nstk.compilation import compile_program, propose, random_parameters
 from nstk.corpus.inputs import unit_points
 from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
-from nstk.hypernetwork.configuration import CompNetConfig
-from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.configuration import NetworkConfig
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.probing import impute_probes, run_probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.program import Program, read_program
@@ -31,9 +31,9 @@ float ten(float a, float b, float c, float d, float e, float f, float g, float h
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     torch.manual_seed(0)
-    config = CompNetConfig(hidden_size=16, intermediate_size=32, trunk_width=24, trunk_blocks=1, candidates=3)
+    config = NetworkConfig(hidden_size=16, intermediate_size=32, trunk_width=24, trunk_blocks=1, candidates=[3, 3, 3])
     path = tmp_path_factory.mktemp("hypernetwork")
-    save_checkpoint(CompNet(config), ProgramTokenizer(build_tokenizer()), path)
+    save_checkpoint(HyperNetwork(config), ProgramTokenizer(build_tokenizer()), path)
     return path
 
 

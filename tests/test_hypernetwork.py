@@ -13,8 +13,10 @@ from nstk.corpus.inputs import unit_points
 from nstk.errors import UsageError
 from nstk.hypernetwork.canonical import find_frame, restore
 from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
-from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, fit_output, prune_absent, value_features
+from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
+from nstk.hypernetwork.modeling import CompNet, CompNetConfig
+from nstk.hypernetwork.network import HyperNetwork, _locate_mean, value_features
+from nstk.hypernetwork.parameters import fit_output, prune_absent
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
     build_tokenizer,
@@ -44,10 +46,10 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def tiny(**changes) -> CompNet:
+def tiny(**changes) -> HyperNetwork:
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "trunk_width": 24, "trunk_blocks": 2, "candidates": 2}
-    return CompNet(CompNetConfig(**{**shape, **changes})).eval()
+    shape = {"hidden_size": 16, "intermediate_size": 32, "trunk_width": 24, "trunk_blocks": 2, "candidates": [2, 2, 2]}
+    return HyperNetwork(NetworkConfig(**{**shape, **changes})).eval()
 
 
 def batch(size: int = 3, tokens: int = 12) -> dict[str, torch.Tensor]:
@@ -117,20 +119,20 @@ TOKENIZER = build_tokenizer()
 
 
 def test_vocabulary_fits_the_defaults():
-    config = CompNetConfig()
-    assert len(TOKENIZER) == config.vocab_size
-    assert TOKENIZER.convert_tokens_to_ids("arg0") == config.first_argument
-    assert TOKENIZER.pad_token_id == config.pad_token_id
+    config = NetworkConfig()
+    assert TOKENIZER.get_vocab_size() == config.vocab_size
+    assert TOKENIZER.token_to_id("arg0") == config.first_argument
+    assert TOKENIZER.token_to_id("[PAD]") == config.pad_token_id
     encoded = ProgramTokenizer(TOKENIZER).encode(TEXT, "bend")
-    assert TOKENIZER(" ".join(normalize_text(TEXT, "bend")[0]))["input_ids"] == encoded.ids.tolist()
-    assert TOKENIZER.unk_token_id not in encoded.ids
+    assert TOKENIZER.encode(" ".join(normalize_text(TEXT, "bend")[0])).ids == encoded.ids.tolist()
+    assert TOKENIZER.token_to_id("[UNK]") not in encoded.ids
 
 
 def test_long_programs_keep_their_end():
     text = "float f(float x) {" + "x += 1.0f;" * 300 + "return -x; }"
     encoded = ProgramTokenizer(TOKENIZER).encode(text, "f")
     assert len(encoded.ids) == 512
-    assert TOKENIZER.convert_ids_to_tokens(encoded.ids[[0, -1]].tolist()) == ["[CLS]", "}"]
+    assert [TOKENIZER.id_to_token(i) for i in encoded.ids[[0, -1]]] == ["[CLS]", "}"]
 
 
 def test_shapes_and_absent_inputs():
@@ -183,12 +185,24 @@ def test_probes_alone_and_padding():
     torch.testing.assert_close(model(**padded).parameters[0], model(**given).parameters[0])
 
 
-def test_what_stands_at_cls_is_berts():
+def test_neighbours_and_pooling():
     model, given = tiny(), batch(3, 20)
     given["attention_mask"][1, 11:] = 0
-    words = model.encoder.embeddings.word_embeddings(given["input_ids"])
-    whole = model.encoder(inputs_embeds=words, attention_mask=given["attention_mask"]).last_hidden_state[:, 0]
-    torch.testing.assert_close(model._encode(given["input_ids"], given["attention_mask"], None, None), whole)
+    read = model._encode(given["input_ids"], given["attention_mask"], None, None)
+    assert read.shape == (3, 3 * model.config.hidden_size)
+    cut = {name: given[name][1:2, :11] for name in ("input_ids", "attention_mask")}
+    torch.testing.assert_close(model._encode(cut["input_ids"], cut["attention_mask"], None, None), read[1:2])
+    swapped = given["input_ids"].clone()
+    swapped[0, [3, 4]] = swapped[0, [4, 3]]
+    other = model._encode(swapped, given["attention_mask"], None, None)
+    assert (other[0] - read[0]).abs().max() > 1e-3
+
+
+def test_mean_follows_the_domain_along_the_slopes():
+    centre, half_width = torch.tensor([[0.0, 4.0], [30.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 1.0]])
+    slopes = torch.tensor([[1.7, 0.5], [1.0, 1.0]])
+    found = _locate_mean(torch.tensor([[0.2], [0.0]]), slopes, centre, half_width).sinh()
+    torch.testing.assert_close(found, torch.tensor([[np.sinh(0.2) + 1.0], [10.0]], dtype=torch.float32))
 
 
 @pytest.mark.parametrize("off", ["use_text", "use_values", "use_domain", "use_probes", "predicts_scale"])
@@ -198,7 +212,7 @@ def test_parts_can_be_off(off):
 
 
 def test_paper_configuration():
-    model = CompNet(CompNetConfig(**PRESETS["compnet-paper"]))
+    model = HyperNetwork(NetworkConfig(**PRESETS["compnet-paper"]))
     assert [str(t) for t in model.topologies] == ["9-4-4-1"]
     assert sum(p.numel() for p in model.heads.parameters()) == 129 * 65
     given = batch()
@@ -206,7 +220,7 @@ def test_paper_configuration():
     assert out.parameters[0].shape == (3, 1, 65)
     pieces = train_word_pieces([TEXT] * 3, 200)
     encoded = ProgramTokenizer(pieces, normalized=False).encode(TEXT, "bend")
-    assert pieces.convert_ids_to_tokens(encoded.ids[[0, -1]].tolist()) == ["[CLS]", "[SEP]"]
+    assert [pieces.id_to_token(i) for i in encoded.ids[[0, -1]]] == ["[CLS]", "[SEP]"]
     assert "comment" not in pieces.decode(encoded.ids)
 
 
@@ -218,7 +232,7 @@ def test_value_features_tell_values_apart():
 
 
 def test_starts_as_random_initialization():
-    parameters = tiny(candidates=64).heads[0].bias.view(64, 65)
+    parameters = tiny(candidates=[64, 1, 1]).heads[0].bias.view(64, 65)
     assert 0.25 < parameters[:, :36].abs().max() <= 1 / 3
     assert 0.4 < parameters[:, 40:60].abs().max() <= 0.5
 
@@ -295,11 +309,7 @@ def test_checkpoint_round_trip(tmp_path):
     loaded, tokenizer = load_checkpoint(tmp_path / "a")
     assert model.state_dict().keys() == loaded.state_dict().keys()
     assert all(torch.equal(t, loaded.state_dict()[name]) for name, t in model.state_dict().items())
-    assert loaded.config.to_dict() == AutoConfig.from_pretrained(tmp_path / "a").to_dict()
-    assert isinstance(AutoModel.from_pretrained(tmp_path / "a"), CompNet)
-    assert (
-        AutoTokenizer.from_pretrained(tmp_path / "a")("arg0 + num")["input_ids"] == TOKENIZER("arg0 + num")["input_ids"]
-    )
+    assert loaded.config == model.config
     assert tokenizer.encode(TEXT, "bend").ids.tolist() == ProgramTokenizer(TOKENIZER).encode(TEXT, "bend").ids.tolist()
     save_checkpoint(loaded, tokenizer, tmp_path / "b")
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
@@ -308,8 +318,27 @@ def test_checkpoint_round_trip(tmp_path):
     assert torch.equal(model(**given).parameters[2], loaded(**given).parameters[2])
     save_checkpoint(model, tokenizer, tmp_path / "half", torch.float16)
     half, _ = load_checkpoint(tmp_path / "half")
-    assert half.dtype == torch.float32
+    assert half.norm.weight.dtype == torch.float32
     torch.testing.assert_close(half(**given).parameters[0], model(**given).parameters[0], rtol=0.02, atol=0.02)
+
+
+def test_checkpoints_are_read_by_transformers(tmp_path):
+    model, given = tiny(candidates=[3, 1, 2]), batch()
+    save_checkpoint(model, ProgramTokenizer(TOKENIZER), tmp_path / "a")
+    config = AutoConfig.from_pretrained(tmp_path / "a")
+    assert isinstance(config, CompNetConfig)
+    assert config.candidates == [3, 1, 2]
+    theirs = AutoModel.from_pretrained(tmp_path / "a")
+    assert isinstance(theirs, CompNet)
+    out = theirs(**given)
+    assert torch.equal(out.parameters[2], model(**given).parameters[2])
+    assert torch.equal(out["location"], model(**given).location)
+    ids = AutoTokenizer.from_pretrained(tmp_path / "a")("arg0 + num")["input_ids"]
+    assert ids == TOKENIZER.encode("arg0 + num").ids
+    theirs.save_pretrained(tmp_path / "b")
+    assert (tmp_path / "b/model.safetensors").read_bytes() == (tmp_path / "a/model.safetensors").read_bytes()
+    started = CompNet(config)
+    assert all(tensor.isfinite().all() for tensor in started.state_dict().values())
 
 
 def _damage(folder, case):
@@ -350,13 +379,17 @@ def test_damaged_or_foreign_checkpoints(case, tmp_path):
 
 def test_encoder_takes_bert_weights(tmp_path):
     torch.manual_seed(3)
-    theirs = BertModel(
-        BertConfig(vocab_size=99, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
-    )
+    shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    theirs = BertModel(BertConfig(vocab_size=99, **shape), add_pooling_layer=False).eval()
     theirs.save_pretrained(tmp_path)
-    model = tiny()
-    assert load_encoder(model, tmp_path) == ["embeddings.word_embeddings.weight"]
-    name = "encoder.layer.1.output.dense.weight"
-    assert torch.equal(model.encoder.state_dict()[name], theirs.state_dict()[name])
+    model = tiny(vocab_size=99, neighbour_layers=0, pools_tokens=False)
+    assert load_encoder(model, tmp_path) == []
+    ids, mask = torch.randint(5, 99, (3, 20), generator=torch.Generator().manual_seed(1)), torch.ones(3, 20).long()
+    mask[1, 11:] = 0
+    expected = theirs(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    cls, states = model.encoder(model.encoder.words(ids), mask)
+    torch.testing.assert_close(cls, expected.last_hidden_state[:, 0])
+    torch.testing.assert_close(states[mask > 0], expected.hidden_states[1][mask > 0])
+    assert load_encoder(tiny(), tmp_path) == ["words.weight"]
     with pytest.raises(UsageError, match="cannot load an encoder"):
         load_encoder(model, tmp_path / "none")

@@ -52,6 +52,17 @@ def test_every_changed_literal_is_found(cache):
         assert record["wrong"]
 
 
+def test_wrong_tanh_entry_is_found(cache):
+    """By its name on the first rung; and by what it computes on the second, which reads no constants."""
+    header = emit_integer(P, QUANTIZED)
+    value = QUANTIZED.table.values[9]
+    table = header.index("net_surrogate_tanh[")
+    at = header.index(f" {value},", table)
+    wrong = header[:at] + f" {value + 1}," + header[at + len(f" {value},") :]
+    assert check_integer_constants(P, QUANTIZED, wrong)["wrong"] == ["net_surrogate_tanh[9]"]
+    assert not check_integer_arithmetic(P, QUANTIZED, wrong, 0)["ok"]
+
+
 def test_missing_and_unknown_constants_are_found(cache):
     header = emit_integer(P, QUANTIZED)
     limit = next(line for line in header.splitlines() if "_LIMIT " in line and line.startswith("#define"))

@@ -45,13 +45,14 @@ ROWS = (
     "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
     "training.__init__ training.hardware training.journal training.state",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization hypernetwork.tokenization",
-    "hypernetwork.canonical rivals.__init__ rivals.basis",
-    "hypernetwork.modeling rivals.arithmetic rivals.sizing",
+    "hypernetwork.canonical hypernetwork.encoder hypernetwork.parameters rivals.__init__ rivals.basis",
+    "hypernetwork.network rivals.arithmetic rivals.sizing",
+    "hypernetwork.modeling",
     *CORPUS,
     "finetuning expressions integer_expressions training.options hypernetwork.probing hypernetwork.checkpoint",
     "emission integer_finishing training.data hypernetwork.proposal",
     "constants integer_emission timing compilation training.objective training.variation",
-    "integer_verification rivals.emission",
+    "integer_verification packaging rivals.emission",
     "verification training.assessment training.baselines targets.firmware",
     "targets.emulation rivals.building",
     "targets.avr_simulation",
@@ -127,6 +128,13 @@ def test_import_is_light() -> None:
     names = set(done.stdout.split())
     assert not {"torch", "transformers", "numpy", "matplotlib", "typer", "rich"} & names
     assert [name for name in names if name.startswith("nstk.")] == []
+
+
+def test_compiling_needs_no_transformers() -> None:
+    code = "import sys; from nstk.hypernetwork import proposal, checkpoint; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"torch", "tokenizers"} <= set(done.stdout.split())
+    assert "transformers" not in done.stdout.split()
 
 
 def test_public_names() -> None:

@@ -27,7 +27,9 @@ def test_wheel_is_the_tree(wheel: Path) -> None:
     expected = {}
     for folder, place in FOLDERS.items():
         for path in (ROOT / folder).rglob("*"):
-            hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(ROOT).parts)
+            hidden = any(
+                part.startswith(".") or part in ("__pycache__", "build") for part in path.relative_to(ROOT).parts
+            )
             if path.is_file() and not hidden:
                 expected[f"{place}/{path.relative_to(ROOT / folder).as_posix()}"] = path.read_bytes()
     assert {"nstk/cli.py", "nstk/codegen_templates/parts.h.j2", "nstk/runtime_c/nstk_clamp.h"} <= expected.keys()

@@ -64,7 +64,7 @@ def test_window_timer_compiles(tmp_path):
     text = f'#include "{RUNTIME}/window_timer.h"\n'
     text += "size_t (*use)(const nstk_side *, int, size_t, double, double, size_t, double *const *) = nstk_compare;\n"
     compile_c(tmp_path, text, GCC, ["-std=gnu17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
-    assert {p.stem for p in RUNTIME.iterdir()} == {*EMITTED, *INTEGER, "window_timer"}  # a new file needs its test
+    assert {p.stem for p in RUNTIME.glob("*.h")} == {*EMITTED, *INTEGER, "window_timer"}  # a new file needs its test
 
 
 BUILDS = {

@@ -1,17 +1,17 @@
 """Targets: images for microcontrollers, run under emulation, against the host and against known machine code."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from handmade import DOUBLE, INT, array, output_array, pointer, program, value
-from networks import C99, CLANG, compile_c, inputs_program, random_surrogate, with_intervals
+from networks import inputs_program, random_surrogate, with_intervals
 
 from nstk import sampling
 from nstk.c_text import float_literal
@@ -22,7 +22,7 @@ from nstk.folding import Folded, fold
 from nstk.program import CType, Program
 from nstk.targets import emulation, toolchains
 from nstk.targets.firmware import Callee, build_image
-from nstk.targets.measuring import measure_target, run_on_target, verify_target
+from nstk.targets.measuring import check_target, measure_target, run_on_target, verify_target
 from nstk.targets.target import TARGETS, Target, find_target
 from nstk.targets.timing_tables import TABLES, decode
 from nstk.targets.toolchains import find_toolchain, find_toolchains
@@ -327,6 +327,25 @@ def test_missing_tools_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert "nstk[mcu]" in error.value.hint
 
 
+def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in ("elftools", "unicorn") else find_spec(n))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match=r"^not installed: avr-gcc with its C library, simavr, pyelftools$") as error:
+        check_target(AVR)
+    assert error.value.hint == "Debian: apt install gcc-avr avr-libc simavr; and pip install 'nstk[mcu]'"
+    with pytest.raises(ToolError, match=r"^not installed: pyelftools, unicorn$") as error:
+        check_target(M4)
+    assert error.value.hint == "pip install 'nstk[mcu]'"
+
+
+def test_what_zig_lacks_names_a_c_library() -> None:
+    text = '#include <stdio.h>\nfloat f(float a) { char t[9]; return a + (float)sprintf(t, "%d", 7); }'
+    with pytest.raises(ToolError, match="undefined symbol: sprintf") as error:
+        run(program(text), np.ones((1, 1)))
+    assert "apt install gcc-arm-none-eabi libnewlib-arm-none-eabi" in error.value.hint
+
+
 def test_images_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     p = program("float f(float a) { return a * 1.25f; }")
     toolchain = find_toolchain(M4, "zig")
@@ -340,28 +359,6 @@ def test_images_are_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     first.unlink()
     assert build_image(M4, toolchain, Callee(p, "f", p.source)).path.read_bytes() == content
     assert not [f for f in first.parent.iterdir() if f.name.startswith("build-")]
-
-
-def strict_compilers() -> Iterator[tuple[str, tuple[str, ...]]]:
-    for target in TARGETS.values():
-        if target.zig_flags:
-            yield f"zig {target.name}", (*CLANG, *target.zig_flags)
-        if target.name in GCC:
-            yield f"gcc {target.name}", (target.gcc, *target.gcc_flags)
-
-
-@pytest.mark.parametrize("command", [pytest.param(command, id=name) for name, command in strict_compilers()])
-def test_strict_and_freestanding(command: tuple[str, ...], tmp_path: Path) -> None:
-    """Headers compile without a warning and need no library but what the compiler brings for arithmetic."""
-    speed, size = (network(style)[2] for style in ("speed", "size"))
-    files = {"f.h": speed, "g.h": size.replace("f_surrogate", "g_surrogate").replace("F_SURROGATE", "G_SURROGATE")}
-    call = "(a, a, a, a, a, a, a, a, a)"
-    text = f"""#include "f.h"
-#include "g.h"
-float call(float a);
-float call(float a) {{ return f_surrogate{call} + g_surrogate{call}; }}
-"""
-    compile_c(tmp_path, text, command, [*C99, "-ffreestanding", "-Os"], files=files)
 
 
 def test_objdump_agrees() -> None:

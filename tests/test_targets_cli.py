@@ -90,4 +90,4 @@ def test_errors(nstk: Nstk, saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     text = "targets compare with the original"
     nstk("verify", saved, "--pairs", pairs, "--target", "cortex-m4f").check_error(2, text)
     monkeypatch.setenv("PATH", "/usr/nowhere")
-    nstk("bench", saved, "--target", "atmega328p").check_error(3, "no C compiler for atmega328p")
+    nstk("bench", saved, "--target", "atmega328p").check_error(3, "not installed: avr-gcc")

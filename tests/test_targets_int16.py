@@ -64,17 +64,19 @@ def test_costs_on_cortex_m0plus() -> None:
     assert f"With int16 in and out it takes {found['int16']['median']:.0f}" in explain_costs(found)
 
 
-def test_wrong_entry_is_caught() -> None:
-    """The last bit of one weight, wrong on the target only, shows."""
+@pytest.mark.parametrize(("table", "entry"), [("w0", 0), ("tanh", 9)])
+def test_wrong_entry_is_caught(table: str, entry: int) -> None:
+    """The last bit of one weight, or of one entry of the tanh table, wrong on the target only, shows."""
     p, quantized, header = network("speed")
-    table = re.search(r"int16_t f_surrogate_w0\[\d+\] = \{\s*(-?\d+),", header)
-    assert table is not None
-    entry = f"\n#ifdef __arm__\n{int(table[1]) + 1}\n#else\n{table[1]}\n#endif\n"
-    changed = header[: table.start(1)] + entry + header[table.end(1) :]
-    found = measure_target(p, changed, points(p), find_target("cortex-m0plus"), quantized=quantized, toolchain="zig")
-    assert not found["ok"]
-    assert not found["identical"]
-    assert not found["int16"]["identical"]
+    found = re.search(rf"int16_t f_surrogate_{table}\[\d+\][^{{]*{{(?:\s*-?\d+,){{{entry}}}\s*(-?\d+),", header)
+    assert found is not None
+    wrong = f"\n#ifdef __arm__\n{int(found[1]) + 1}\n#else\n{found[1]}\n#endif\n"
+    changed = header[: found.start(1)] + wrong + header[found.end(1) :]
+    how = {"quantized": quantized, "toolchain": "zig"}
+    costs = measure_target(p, changed, points(p, 96), find_target("cortex-m0plus"), **how)
+    assert not costs["ok"]
+    assert not costs["identical"]
+    assert not costs["int16"]["identical"]
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from nstk.corpus.inputs import unit_points
 from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.checkpoint import load_checkpoint
-from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.initialization import load_initialization
-from nstk.hypernetwork.modeling import CompNet, candidate_errors
+from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.assessment import geometric_mean, zero_shot_errors
@@ -39,7 +40,7 @@ TINY = (
     ("intermediate_size", 32),
     ("trunk_width", 32),
     ("trunk_blocks", 1),
-    ("candidates", 2),
+    ("candidates", [2, 2]),
     ("topologies", [[4, 4], [8, 8]]),
 )
 CPU = torch.device("cpu")
@@ -97,9 +98,9 @@ def options(**changes) -> TrainOptions:
     return TrainOptions(**given)
 
 
-def small_data(origins=ORIGINS, **changes) -> tuple[CompNet, TrainingData]:
+def small_data(origins=ORIGINS, **changes) -> tuple[HyperNetwork, TrainingData]:
     torch.manual_seed(0)
-    model = CompNet(CompNetConfig(**{**dict(TINY), **changes}))
+    model = HyperNetwork(NetworkConfig(**{**dict(TINY), **changes}))
     return model, TrainingData(small_pack(), model.config, ProgramTokenizer(build_tokenizer()), CPU, origins)
 
 
@@ -139,6 +140,24 @@ def test_rows_are_split_and_drawn_by_origin():
     assert data.seen_behaviours(drawn[:5]).all()
 
 
+def test_texts_to_read_are_short_and_of_one_length():
+    pack = small_pack()
+    _, data = small_data()
+    rows = data.draw(4000, torch.Generator().manual_seed(0), text=True)
+    program = pack.program[rows.numpy()]
+    np.testing.assert_allclose(np.bincount(pack.origin[program], minlength=3) / 4000, [0.35, 0.2, 0.45], atol=0.03)
+    assert 0.45 < (pack.half_width[rows.numpy()] == 1).all(1).mean() < 0.55
+    texts = list(pack.texts)
+    texts[0] = texts[0].replace("return", "x = x + 1.0f; " * 40 + "return")
+    assert pack.origin[0] == 0
+    config, tokenizer = NetworkConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
+    longer = TrainingData(replace(pack, texts=texts), config, tokenizer, CPU)
+    counts = [
+        np.isin(d.draw(4000, torch.Generator().manual_seed(0), text=True).numpy(), [0, 1]).sum() for d in (data, longer)
+    ]
+    assert counts[1] < 0.4 * counts[0]
+
+
 def test_without_domains_only_the_default_one_is_kept():
     _, data = small_data(use_domain=False)
     assert len(torch.cat(list(data.train.values()))) == 30
@@ -150,7 +169,7 @@ def test_unusable_rows_are_left_out():
     outputs[0], outputs[1, :256], outputs[2, 300] = 0, 1, 60
     _, data = small_data()
     before = len(torch.cat(list(data.train.values())))
-    config, tokenizer = CompNetConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
+    config, tokenizer = NetworkConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
     changed = TrainingData(replace(pack, outputs=outputs), config, tokenizer, CPU)
     assert len(torch.cat(list(changed.train.values()))) == before - 3
     with pytest.raises(UsageError, match="no row"):
@@ -175,11 +194,13 @@ def test_stages_train_their_parts():
         draws = draw(16, 384, 256, 2, stage, generator)
         model.zero_grad()
         compute_loss(model, batch, data.points, stage, draws, False).sum().backward()
+        kept = next((found.keeps for found in plan_stages(model.config) if found.name == name), ())
+        assert (name == "joint") == bool(kept)
         for part, parameter in model.named_parameters():
             moves = parameter.grad is not None and bool(parameter.grad.any())
             assert not (moves and part.startswith(still)), part
             if part.split(".")[0] in ("encoder", "blocks", "heads") and not part.startswith(still):
-                assert moves or "token_type" in part or "key.bias" in part, (name, part)
+                assert moves or "key.bias" in part, (name, part)
 
 
 def test_points_compared_at():
@@ -320,9 +341,24 @@ def test_paper_preset_takes_a_pretrained_encoder(pack_file, tmp_path):
     model, tokenizer = load_checkpoint(tmp_path / "run" / "model")
     assert model.config.vocab_size == len(words)
     ids = tokenizer.encode("float f(float x) { return sinf(x); }", "f").ids.tolist()
-    assert tokenizer.tokenizer.convert_ids_to_tokens(ids)[:2] == ["[CLS]", "float"]
-    name = "embeddings.word_embeddings.weight"
-    torch.testing.assert_close(model.encoder.state_dict()[name], theirs.state_dict()[name], rtol=0, atol=1e-3)
+    assert [tokenizer.tokenizer.id_to_token(i) for i in ids[:2]] == ["[CLS]", "float"]
+    torch.testing.assert_close(model.encoder.words.weight, theirs.embeddings.word_embeddings.weight, rtol=0, atol=1e-3)
+
+
+def test_going_on_from_another_run(pack_file, tmp_path):
+    train(pack_file, tmp_path / "trunk", options(steps=3, stages=("trunk",)))
+    given = options(steps=40, stages=("text", "joint"), start=tmp_path / "trunk" / "model", seed=1)
+    train(pack_file, tmp_path / "run", given)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "curves.jsonl").read_text().splitlines()]
+    assert [line["group"] for line in lines] == ["text", "validation", "joint", "validation"]
+    before, after = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("trunk", "run"))
+    for name, tensor in before.items():
+        kept = name.removeprefix("network.").startswith(("probe_entry", "blocks", "norm", "heads"))
+        assert torch.equal(tensor, after[name]) == kept or not tensor.any(), name
+    with pytest.raises(UsageError, match="unknown stage"):
+        train(pack_file, tmp_path / "none", options(stages=("paper",)))
+    with pytest.raises(UsageError, match="cannot load a hypernetwork"):
+        train(pack_file, tmp_path / "none", options(start=tmp_path))
 
 
 def test_minutes(pack_file, tmp_path):
@@ -331,7 +367,7 @@ def test_minutes(pack_file, tmp_path):
         pack_file, tmp_path / "run", options(steps=None, minutes=0.02), lambda share, text: shares.append(share)
     )
     assert record["seconds"] >= 1.2
-    assert record["steps"] > 3
+    assert record["steps"] >= 1
 
 
 @pytest.mark.parametrize(

@@ -130,16 +130,16 @@ WRONG = {
     "sign of one call": ("speed", "void f_surrogate_core(float", ") + (", ") - ("),
     "sign of batch": ("speed", "void f_surrogate_core_vn(", ") + (", ") - ("),
     "sign of scalar": ("speed", "#else\nstatic inline float f_surrogate_act0", ") + (", ") - ("),
-    "index of one call": ("speed", "void f_surrogate_core(float", "w + 8)", "w + 4)"),
+    "index of one call": ("speed", "void f_surrogate_core(float", "&w[8]", "&w[4]"),
     "index of batch": ("speed", "void f_surrogate_core_vn(", "w[5] ", "w[6] "),
     "index of scalar": ("speed", "#else\nstatic inline float f_surrogate_act0", "w[5] ", "w[6] "),
-    "operands of the activation": ("speed", "f_surrogate_act0_v4(", "u * (", "s * ("),
+    "operands of the activation": ("speed", "f_surrogate_act0_v4(", "v * (", "s * ("),
     "order of outputs": ("speed", "void f_surrogate_f(", "q, r);", "r, q);"),
     "order of inputs": (
         "speed",
         "void f_surrogate_batch(",
-        "nstk_load_vn(a + i), nstk_load_vn(b",
-        "nstk_load_vn(b + i), nstk_load_vn(a",
+        "nstk_load_vn(&a[i]), nstk_load_vn(&b",
+        "nstk_load_vn(&b[i]), nstk_load_vn(&a",
     ),
     "order of inputs in the tail": ("speed", "void f_surrogate_batch(", "(a[i], b[i]", "(b[i], a[i]"),
     "centre": ("speed", "void f_surrogate_core(float", "-= F_SURROGATE_B_CENTER", "+= F_SURROGATE_B_CENTER"),
@@ -155,7 +155,7 @@ WRONG = {
         "x0a = nstk_clamp_vn(x0a, F_SURROGATE_A_LO, F_SURROGATE_A_HI);",
         "",
     ),
-    "sums of loops": ("size", "nstk_dense(", "u[k] += *w++ * x[i]", "u[k] -= *w++ * x[i]"),
+    "sums of loops": ("size", "nstk_dense(", "u[k] += *next * x[i]", "u[k] -= *next * x[i]"),
     "bias of loops": ("size", "nstk_output(", "sum = bias[k]", "sum = bias[0]"),
     "outputs of loops": ("size", "void f_surrogate_core(", "out[0] = y[0]", "out[0] = y[1]"),
     "clamp of loops": ("size", "void f_surrogate_core(", "nstk_clamp(in[i], lo[i], hi[i])", "in[i]"),
@@ -216,7 +216,7 @@ def test_wrong_drop_in_is_caught_on_rung_3_only():
 
 
 def test_header_that_returns_nan_fails():
-    wrong = after(HEADERS["size"], "nstk_tanh(", "u[k] = v * above / below", "u[k] = v * above / (v - v)")
+    wrong = after(HEADERS["size"], "nstk_tanh(", "u[k] = (v * above) / below", "u[k] = (v * above) / (v - v)")
     record = verify_header(S.program, FOLDED, wrong, S.predict, TIGHT, seed=5).record
     assert not record["arithmetic"]["ok"]
     assert not record["ok"]

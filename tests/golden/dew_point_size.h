@@ -39,14 +39,16 @@ static inline float nstk_clamp(float x, float lo, float hi)
 #if defined(__SSE2__) && defined(__GNUC__)
     /* Written with ?: alone, gcc turns this into branches. */
     typedef float v4 __attribute__((vector_size(16)));
-    const v4 l = {lo, 0.0f, 0.0f, 0.0f}, h = {hi, 0.0f, 0.0f, 0.0f}, v = {x, 0.0f, 0.0f, 0.0f};
+    const v4 l = {lo, 0.0f, 0.0f, 0.0f};
+    const v4 h = {hi, 0.0f, 0.0f, 0.0f};
+    const v4 v = {x, 0.0f, 0.0f, 0.0f};
     return __builtin_ia32_minss(h, __builtin_ia32_maxss(l, v))[0];
 #else
-    x = x < lo ? lo : x;
-    NSTK_SELECTED(x);
-    x = x > hi ? hi : x;
-    NSTK_SELECTED(x);
-    return x;
+    float y = (x < lo) ? lo : x;
+    NSTK_SELECTED(y);
+    y = (y > hi) ? hi : y;
+    NSTK_SELECTED(y);
+    return y;
 #endif
 }
 #endif
@@ -59,27 +61,33 @@ static inline float nstk_clamp(float x, float lo, float hi)
  */
 static inline const float *nstk_dense(const float *w, const float *x, size_t inputs, float *u, size_t units)
 {
-    size_t i, k;
+    const float *next = w;
+    size_t i;
+    size_t k;
     for (k = 0; k < units; k++) {
-        u[k] = *w++;
+        u[k] = *next;
+        next++;
     }
     for (i = 0; i < inputs; i++) {
         for (k = 0; k < units; k++) {
-            u[k] += *w++ * x[i];
+            u[k] += *next * x[i];
+            next++;
         }
     }
-    return w;
+    return next;
 }
 
 /* Output layer: a row of weights per output, then the biases. */
 static inline void nstk_output(const float *w, const float *h, size_t inputs, float *y, size_t outputs)
 {
-    const float *const bias = w + inputs * outputs;
-    size_t i, k;
+    const float *const bias = &w[inputs * outputs];
+    size_t i;
+    size_t k;
     for (k = 0; k < outputs; k++) {
+        const float *const row = &w[k * inputs];
         float sum = bias[k];
         for (i = 0; i < inputs; i++) {
-            sum += *w++ * h[i];
+            sum += row[i] * h[i];
         }
         y[k] = sum;
     }
@@ -89,17 +97,20 @@ static inline void nstk_output(const float *w, const float *h, size_t inputs, fl
 static inline void nstk_tanh(const float *c, size_t p, size_t q, float *u, size_t units)
 {
     const float limit = c[p + q];
-    size_t i, k;
+    size_t i;
+    size_t k;
     for (k = 0; k < units; k++) {
-        const float v = nstk_clamp(u[k], -limit, limit), s = v * v;
-        float above = 1.0f, below = 1.0f;
+        const float v = nstk_clamp(u[k], -limit, limit);
+        const float s = v * v;
+        float above = 1.0f;
+        float below = 1.0f;
         for (i = 0; i < p; i++) {
-            above = above * s + c[i];
+            above = (above * s) + c[i];
         }
-        for (i = p; i < p + q; i++) {
-            below = below * s + c[i];
+        for (i = p; i < (p + q); i++) {
+            below = (below * s) + c[i];
         }
-        u[k] = v * above / below;
+        u[k] = (v * above) / below;
     }
 }
 #endif
@@ -127,9 +138,11 @@ static const float dew_point_surrogate_tanh1[7] = {
 
 static inline void dew_point_surrogate_core(const float *in, float *out)
 {
-    float x[2], a[4], b[4];
+    float x[2];
+    float a[4];
+    float b[4];
     size_t i;
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 2U; i++) {
         x[i] = in[i];
     }
     { /* 2-4-4-1 */

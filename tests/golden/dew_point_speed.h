@@ -27,11 +27,11 @@
  */
 #if defined(__GNUC__) && !defined(NSTK_NO_VECTORS)
 #if defined(__AVX512F__)
-#define NSTK_LANES 16
+#define NSTK_LANES 16U
 #elif defined(__AVX__)
-#define NSTK_LANES 8
+#define NSTK_LANES 8U
 #elif defined(__SSE2__) || defined(__ARM_NEON)
-#define NSTK_LANES 4
+#define NSTK_LANES 4U
 #endif
 #endif
 
@@ -49,7 +49,8 @@ static inline nstk_v4 nstk_clamp_v4(nstk_v4 x, nstk_v4 lo, nstk_v4 hi)
     return __builtin_ia32_minps(hi, __builtin_ia32_maxps(lo, x));
 #else
     typedef int mask __attribute__((vector_size(16)));
-    mask low = x < lo, high = x > hi;
+    const mask low = x < lo;
+    const mask high = x > hi;
     x = (nstk_v4)((low & (mask)lo) | (~low & (mask)x));
     return (nstk_v4)((high & (mask)hi) | (~high & (mask)x));
 #endif
@@ -64,14 +65,16 @@ static inline nstk_v4 nstk_limit_v4(nstk_v4 x, float limit)
 static inline nstk_vn nstk_clamp_vn(nstk_vn x, float low, float high)
 {
     const nstk_vn zero = {0.0f};
-    const nstk_vn lo = zero + low, hi = zero + high;
-#if NSTK_LANES == 8
+    const nstk_vn lo = zero + low;
+    const nstk_vn hi = zero + high;
+#if NSTK_LANES == 8U
     return __builtin_ia32_minps256(hi, __builtin_ia32_maxps256(lo, x));
-#elif NSTK_LANES == 4
+#elif NSTK_LANES == 4U
     return nstk_clamp_v4(x, lo, hi);
 #else
     typedef int mask __attribute__((vector_size(4 * NSTK_LANES)));
-    mask below = x < lo, above = x > hi;
+    const mask below = x < lo;
+    const mask above = x > hi;
     x = (nstk_vn)((below & (mask)lo) | (~below & (mask)x));
     return (nstk_vn)((above & (mask)hi) | (~above & (mask)x));
 #endif
@@ -123,14 +126,16 @@ static inline float nstk_clamp(float x, float lo, float hi)
 #if defined(__SSE2__) && defined(__GNUC__)
     /* Written with ?: alone, gcc turns this into branches. */
     typedef float v4 __attribute__((vector_size(16)));
-    const v4 l = {lo, 0.0f, 0.0f, 0.0f}, h = {hi, 0.0f, 0.0f, 0.0f}, v = {x, 0.0f, 0.0f, 0.0f};
+    const v4 l = {lo, 0.0f, 0.0f, 0.0f};
+    const v4 h = {hi, 0.0f, 0.0f, 0.0f};
+    const v4 v = {x, 0.0f, 0.0f, 0.0f};
     return __builtin_ia32_minss(h, __builtin_ia32_maxss(l, v))[0];
 #else
-    x = x < lo ? lo : x;
-    NSTK_SELECTED(x);
-    x = x > hi ? hi : x;
-    NSTK_SELECTED(x);
-    return x;
+    float y = (x < lo) ? lo : x;
+    NSTK_SELECTED(y);
+    y = (y > hi) ? hi : y;
+    NSTK_SELECTED(y);
+    return y;
 #endif
 }
 #endif
@@ -160,16 +165,17 @@ static const float dew_point_surrogate_tanh1[7] NSTK_ALIGNED = {
 static inline nstk_v4 dew_point_surrogate_act0_v4(nstk_v4 u)
 {
     const float *const c = dew_point_surrogate_tanh0;
-    const nstk_v4 s = u * u;
-    return u * ((s + c[0]) * s + c[1]) / ((s + c[2]) * s + c[3]);
+    const nstk_v4 v = u;
+    const nstk_v4 s = v * v;
+    return (v * (((s + c[0]) * s) + c[1])) / (((s + c[2]) * s) + c[3]);
 }
 
 static inline nstk_v4 dew_point_surrogate_act1_v4(nstk_v4 u)
 {
     const float *const c = dew_point_surrogate_tanh1;
-    u = nstk_limit_v4(u, c[6]);
-    const nstk_v4 s = u * u;
-    return u * (((s + c[0]) * s + c[1]) * s + c[2]) / (((s + c[3]) * s + c[4]) * s + c[5]);
+    const nstk_v4 v = nstk_limit_v4(u, c[6]);
+    const nstk_v4 s = v * v;
+    return (v * (((((s + c[0]) * s) + c[1]) * s) + c[2])) / (((((s + c[3]) * s) + c[4]) * s) + c[5]);
 }
 
 static inline void dew_point_surrogate_core(float x0, float x1, float *y0)
@@ -184,12 +190,12 @@ static inline void dew_point_surrogate_core(float x0, float x1, float *y0)
     x1 = box0[1];
     { /* 2-4-4-1 */
         const float *const w = dew_point_surrogate_w0;
-        const nstk_v4 h1_0 = dew_point_surrogate_act0_v4((nstk_load_v4(w + 0) + nstk_load_v4(w + 4) * x0) +
-            (nstk_load_v4(w + 8) * x1));
-        const nstk_v4 h2_0 = dew_point_surrogate_act1_v4((nstk_load_v4(w + 12) + nstk_load_v4(w + 16) * h1_0[0]
-            + nstk_load_v4(w + 24) * h1_0[2]) + (nstk_load_v4(w + 20) * h1_0[1] + nstk_load_v4(w + 28) *
-            h1_0[3]));
-        const nstk_v4 s0 = nstk_load_v4(w + 32) * h2_0;
+        const nstk_v4 h1_0 = dew_point_surrogate_act0_v4((nstk_load_v4(&w[0]) + (nstk_load_v4(&w[4]) * x0)) +
+            ((nstk_load_v4(&w[8]) * x1)));
+        const nstk_v4 h2_0 = dew_point_surrogate_act1_v4((nstk_load_v4(&w[12]) + (nstk_load_v4(&w[16]) *
+            h1_0[0]) + (nstk_load_v4(&w[24]) * h1_0[2])) + ((nstk_load_v4(&w[20]) * h1_0[1]) +
+            (nstk_load_v4(&w[28]) * h1_0[3])));
+        const nstk_v4 s0 = nstk_load_v4(&w[32]) * h2_0;
         *y0 = ((s0[0] + s0[2]) + (s0[1] + s0[3])) + w[36];
     }
 }
@@ -197,16 +203,17 @@ static inline void dew_point_surrogate_core(float x0, float x1, float *y0)
 static inline nstk_vn dew_point_surrogate_act0_vn(nstk_vn u)
 {
     const float *const c = dew_point_surrogate_tanh0;
-    const nstk_vn s = u * u;
-    return u * ((s + c[0]) * s + c[1]) / ((s + c[2]) * s + c[3]);
+    const nstk_vn v = u;
+    const nstk_vn s = v * v;
+    return (v * (((s + c[0]) * s) + c[1])) / (((s + c[2]) * s) + c[3]);
 }
 
 static inline nstk_vn dew_point_surrogate_act1_vn(nstk_vn u)
 {
     const float *const c = dew_point_surrogate_tanh1;
-    u = nstk_clamp_vn(u, -c[6], c[6]);
-    const nstk_vn s = u * u;
-    return u * (((s + c[0]) * s + c[1]) * s + c[2]) / (((s + c[3]) * s + c[4]) * s + c[5]);
+    const nstk_vn v = nstk_clamp_vn(u, -c[6], c[6]);
+    const nstk_vn s = v * v;
+    return (v * (((((s + c[0]) * s) + c[1]) * s) + c[2])) / (((((s + c[3]) * s) + c[4]) * s) + c[5]);
 }
 
 static inline void dew_point_surrogate_core_vn(nstk_vn x0a, nstk_vn x1a, nstk_vn x0b, nstk_vn x1b, nstk_vn *y0a, nstk_vn *y0b)
@@ -217,30 +224,30 @@ static inline void dew_point_surrogate_core_vn(nstk_vn x0a, nstk_vn x1a, nstk_vn
     x1b = nstk_clamp_vn(x1b, DEW_POINT_SURROGATE_RH_LO, DEW_POINT_SURROGATE_RH_HI);
     { /* 2-4-4-1 */
         const float *const w = dew_point_surrogate_w0;
-        const nstk_vn h1_0a = dew_point_surrogate_act0_vn((w[0] + w[4] * x0a) + (w[8] * x1a));
-        const nstk_vn h1_0b = dew_point_surrogate_act0_vn((w[0] + w[4] * x0b) + (w[8] * x1b));
-        const nstk_vn h1_1a = dew_point_surrogate_act0_vn((w[1] + w[5] * x0a) + (w[9] * x1a));
-        const nstk_vn h1_1b = dew_point_surrogate_act0_vn((w[1] + w[5] * x0b) + (w[9] * x1b));
-        const nstk_vn h1_2a = dew_point_surrogate_act0_vn((w[2] + w[6] * x0a) + (w[10] * x1a));
-        const nstk_vn h1_2b = dew_point_surrogate_act0_vn((w[2] + w[6] * x0b) + (w[10] * x1b));
-        const nstk_vn h1_3a = dew_point_surrogate_act0_vn((w[3] + w[7] * x0a) + (w[11] * x1a));
-        const nstk_vn h1_3b = dew_point_surrogate_act0_vn((w[3] + w[7] * x0b) + (w[11] * x1b));
-        const nstk_vn h2_0a = dew_point_surrogate_act1_vn((w[12] + w[16] * h1_0a + w[24] * h1_2a) + (w[20] *
-            h1_1a + w[28] * h1_3a));
-        const nstk_vn h2_0b = dew_point_surrogate_act1_vn((w[12] + w[16] * h1_0b + w[24] * h1_2b) + (w[20] *
-            h1_1b + w[28] * h1_3b));
-        const nstk_vn h2_1a = dew_point_surrogate_act1_vn((w[13] + w[17] * h1_0a + w[25] * h1_2a) + (w[21] *
-            h1_1a + w[29] * h1_3a));
-        const nstk_vn h2_1b = dew_point_surrogate_act1_vn((w[13] + w[17] * h1_0b + w[25] * h1_2b) + (w[21] *
-            h1_1b + w[29] * h1_3b));
-        const nstk_vn h2_2a = dew_point_surrogate_act1_vn((w[14] + w[18] * h1_0a + w[26] * h1_2a) + (w[22] *
-            h1_1a + w[30] * h1_3a));
-        const nstk_vn h2_2b = dew_point_surrogate_act1_vn((w[14] + w[18] * h1_0b + w[26] * h1_2b) + (w[22] *
-            h1_1b + w[30] * h1_3b));
-        const nstk_vn h2_3a = dew_point_surrogate_act1_vn((w[15] + w[19] * h1_0a + w[27] * h1_2a) + (w[23] *
-            h1_1a + w[31] * h1_3a));
-        const nstk_vn h2_3b = dew_point_surrogate_act1_vn((w[15] + w[19] * h1_0b + w[27] * h1_2b) + (w[23] *
-            h1_1b + w[31] * h1_3b));
+        const nstk_vn h1_0a = dew_point_surrogate_act0_vn((w[0] + (w[4] * x0a)) + ((w[8] * x1a)));
+        const nstk_vn h1_0b = dew_point_surrogate_act0_vn((w[0] + (w[4] * x0b)) + ((w[8] * x1b)));
+        const nstk_vn h1_1a = dew_point_surrogate_act0_vn((w[1] + (w[5] * x0a)) + ((w[9] * x1a)));
+        const nstk_vn h1_1b = dew_point_surrogate_act0_vn((w[1] + (w[5] * x0b)) + ((w[9] * x1b)));
+        const nstk_vn h1_2a = dew_point_surrogate_act0_vn((w[2] + (w[6] * x0a)) + ((w[10] * x1a)));
+        const nstk_vn h1_2b = dew_point_surrogate_act0_vn((w[2] + (w[6] * x0b)) + ((w[10] * x1b)));
+        const nstk_vn h1_3a = dew_point_surrogate_act0_vn((w[3] + (w[7] * x0a)) + ((w[11] * x1a)));
+        const nstk_vn h1_3b = dew_point_surrogate_act0_vn((w[3] + (w[7] * x0b)) + ((w[11] * x1b)));
+        const nstk_vn h2_0a = dew_point_surrogate_act1_vn((w[12] + (w[16] * h1_0a) + (w[24] * h1_2a)) + ((w[20]
+            * h1_1a) + (w[28] * h1_3a)));
+        const nstk_vn h2_0b = dew_point_surrogate_act1_vn((w[12] + (w[16] * h1_0b) + (w[24] * h1_2b)) + ((w[20]
+            * h1_1b) + (w[28] * h1_3b)));
+        const nstk_vn h2_1a = dew_point_surrogate_act1_vn((w[13] + (w[17] * h1_0a) + (w[25] * h1_2a)) + ((w[21]
+            * h1_1a) + (w[29] * h1_3a)));
+        const nstk_vn h2_1b = dew_point_surrogate_act1_vn((w[13] + (w[17] * h1_0b) + (w[25] * h1_2b)) + ((w[21]
+            * h1_1b) + (w[29] * h1_3b)));
+        const nstk_vn h2_2a = dew_point_surrogate_act1_vn((w[14] + (w[18] * h1_0a) + (w[26] * h1_2a)) + ((w[22]
+            * h1_1a) + (w[30] * h1_3a)));
+        const nstk_vn h2_2b = dew_point_surrogate_act1_vn((w[14] + (w[18] * h1_0b) + (w[26] * h1_2b)) + ((w[22]
+            * h1_1b) + (w[30] * h1_3b)));
+        const nstk_vn h2_3a = dew_point_surrogate_act1_vn((w[15] + (w[19] * h1_0a) + (w[27] * h1_2a)) + ((w[23]
+            * h1_1a) + (w[31] * h1_3a)));
+        const nstk_vn h2_3b = dew_point_surrogate_act1_vn((w[15] + (w[19] * h1_0b) + (w[27] * h1_2b)) + ((w[23]
+            * h1_1b) + (w[31] * h1_3b)));
         *y0a = (((w[32] * h2_0a) + (w[34] * h2_2a)) + ((w[33] * h2_1a) + (w[35] * h2_3a))) + w[36];
         *y0b = (((w[32] * h2_0b) + (w[34] * h2_2b)) + ((w[33] * h2_1b) + (w[35] * h2_3b))) + w[36];
     }
@@ -250,16 +257,17 @@ static inline void dew_point_surrogate_core_vn(nstk_vn x0a, nstk_vn x1a, nstk_vn
 static inline float dew_point_surrogate_act0(float u)
 {
     const float *const c = dew_point_surrogate_tanh0;
-    const float s = u * u;
-    return u * ((s + c[0]) * s + c[1]) / ((s + c[2]) * s + c[3]);
+    const float v = u;
+    const float s = v * v;
+    return (v * (((s + c[0]) * s) + c[1])) / (((s + c[2]) * s) + c[3]);
 }
 
 static inline float dew_point_surrogate_act1(float u)
 {
     const float *const c = dew_point_surrogate_tanh1;
-    u = nstk_clamp(u, -c[6], c[6]);
-    const float s = u * u;
-    return u * (((s + c[0]) * s + c[1]) * s + c[2]) / (((s + c[3]) * s + c[4]) * s + c[5]);
+    const float v = nstk_clamp(u, -c[6], c[6]);
+    const float s = v * v;
+    return (v * (((((s + c[0]) * s) + c[1]) * s) + c[2])) / (((((s + c[3]) * s) + c[4]) * s) + c[5]);
 }
 
 static inline void dew_point_surrogate_core(float x0, float x1, float *y0)
@@ -268,18 +276,18 @@ static inline void dew_point_surrogate_core(float x0, float x1, float *y0)
     x1 = nstk_clamp(x1, DEW_POINT_SURROGATE_RH_LO, DEW_POINT_SURROGATE_RH_HI);
     { /* 2-4-4-1 */
         const float *const w = dew_point_surrogate_w0;
-        const float h1_0 = dew_point_surrogate_act0((w[0] + w[4] * x0) + (w[8] * x1));
-        const float h1_1 = dew_point_surrogate_act0((w[1] + w[5] * x0) + (w[9] * x1));
-        const float h1_2 = dew_point_surrogate_act0((w[2] + w[6] * x0) + (w[10] * x1));
-        const float h1_3 = dew_point_surrogate_act0((w[3] + w[7] * x0) + (w[11] * x1));
-        const float h2_0 = dew_point_surrogate_act1((w[12] + w[16] * h1_0 + w[24] * h1_2) + (w[20] * h1_1 +
-            w[28] * h1_3));
-        const float h2_1 = dew_point_surrogate_act1((w[13] + w[17] * h1_0 + w[25] * h1_2) + (w[21] * h1_1 +
-            w[29] * h1_3));
-        const float h2_2 = dew_point_surrogate_act1((w[14] + w[18] * h1_0 + w[26] * h1_2) + (w[22] * h1_1 +
-            w[30] * h1_3));
-        const float h2_3 = dew_point_surrogate_act1((w[15] + w[19] * h1_0 + w[27] * h1_2) + (w[23] * h1_1 +
-            w[31] * h1_3));
+        const float h1_0 = dew_point_surrogate_act0((w[0] + (w[4] * x0)) + ((w[8] * x1)));
+        const float h1_1 = dew_point_surrogate_act0((w[1] + (w[5] * x0)) + ((w[9] * x1)));
+        const float h1_2 = dew_point_surrogate_act0((w[2] + (w[6] * x0)) + ((w[10] * x1)));
+        const float h1_3 = dew_point_surrogate_act0((w[3] + (w[7] * x0)) + ((w[11] * x1)));
+        const float h2_0 = dew_point_surrogate_act1((w[12] + (w[16] * h1_0) + (w[24] * h1_2)) + ((w[20] * h1_1)
+            + (w[28] * h1_3)));
+        const float h2_1 = dew_point_surrogate_act1((w[13] + (w[17] * h1_0) + (w[25] * h1_2)) + ((w[21] * h1_1)
+            + (w[29] * h1_3)));
+        const float h2_2 = dew_point_surrogate_act1((w[14] + (w[18] * h1_0) + (w[26] * h1_2)) + ((w[22] * h1_1)
+            + (w[30] * h1_3)));
+        const float h2_3 = dew_point_surrogate_act1((w[15] + (w[19] * h1_0) + (w[27] * h1_2)) + ((w[23] * h1_1)
+            + (w[31] * h1_3)));
         *y0 = (((w[32] * h2_0) + (w[34] * h2_2)) + ((w[33] * h2_1) + (w[35] * h2_3))) + w[36];
     }
 }
@@ -302,11 +310,12 @@ static inline void dew_point_surrogate_batch(size_t n, const float *t, const flo
 {
     size_t i = 0;
 #if defined(NSTK_LANES)
-    for (; i + 2 * NSTK_LANES <= n; i += 2 * NSTK_LANES) {
-        nstk_vn v, v_2;
-        dew_point_surrogate_core_vn(nstk_load_vn(t + i), nstk_load_vn(rh + i), nstk_load_vn(t + i + NSTK_LANES), nstk_load_vn(rh + i + NSTK_LANES), &v, &v_2);
-        nstk_store_vn(result + i, v);
-        nstk_store_vn(result + i + NSTK_LANES, v_2);
+    for (; (i + (2U * NSTK_LANES)) <= n; i += 2U * NSTK_LANES) {
+        nstk_vn v;
+        nstk_vn v_2;
+        dew_point_surrogate_core_vn(nstk_load_vn(&t[i]), nstk_load_vn(&rh[i]), nstk_load_vn(&t[i + NSTK_LANES]), nstk_load_vn(&rh[i + NSTK_LANES]), &v, &v_2);
+        nstk_store_vn(&result[i], v);
+        nstk_store_vn(&result[i + NSTK_LANES], v_2);
     }
 #endif
     for (; i < n; i++) {

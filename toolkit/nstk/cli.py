@@ -252,7 +252,7 @@ def export(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write a saved surrogate's header anew, with other emission options."""
+    """Write a saved surrogate's header and package anew, with other emission options."""
     from nstk.options import BuildOptions
     from nstk.pipeline import export as run
 
@@ -350,6 +350,12 @@ def train(
     precision: Annotated[str, typer.Option("--precision", help="auto (what is faster), bfloat16 or float32.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Folder of a hypernetwork to go on from, as far as its weights fit.")
+    ] = None,
+    stage: Annotated[
+        list[str] | None, typer.Option("--stage", help="trunk, text or joint, and no other; repeatable.")
+    ] = None,
     origin: Annotated[
         list[str] | None, typer.Option("--origin", help="real, mutant or generated programs alone; repeatable.")
     ] = None,
@@ -385,6 +391,8 @@ def train(
         precision=precision,
         compiled=compiled,
         encoder=encoder,
+        start=start,
+        stages=tuple(stage or ()),
         origins=tuple(origin or ORIGINS),
     )
     with progress_bar() as progress:
@@ -425,6 +433,13 @@ def doctor(as_json: Json = False, debug: Debug = False) -> None:
             typer.echo(finding.line())
     if not all(f.ok for f in findings if f.needed):
         raise typer.Exit(3)
+
+
+@app.command("cmake-dir")
+def cmake_dir(as_json: Json = False, debug: Debug = False) -> None:
+    """Print the folder that CMake's find_package(nstk) needs as nstk_DIR."""
+    folder = str(Path(__file__).parent / "cmake")
+    typer.echo(json.dumps({"folder": folder}) if as_json else folder)
 
 
 def _given(context: typer.Context, options: "BuildOptions") -> dict[str, Any]:

@@ -79,7 +79,8 @@ def compile_program(
         probes = run_probes(program, original)
     elif method != "compnet-text" and pairs is not None:
         probes = impute_probes(program, *pairs)
-    return compile_with(model, tokenizer, program, probes)
+    compiled = compile_with(model, tokenizer, program, probes)
+    return compiled if len(compiled.x) else compiled.without_location()
 
 
 def method_name(method: str) -> str:

@@ -18,6 +18,9 @@ from nstk.folding import Folded, FoldedNetwork
 from nstk.program import CType, Parameter, Program
 from nstk.resources import render, resource_dir
 
+#: Of every emitted file.
+TERMS = "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."
+
 
 @dataclass(frozen=True)
 class Names:
@@ -158,8 +161,7 @@ def domain_lines(program: Program, outside: str) -> list[str]:
 def closed_banner(lines: Sequence[str], errors: Mapping[str, str] | None) -> list[str]:
     """Return a banner's lines as safe comments, with each output's measured error and the licence at the end."""
     measured = [f"error      {name}: {text}" for name, text in (errors or {}).items()]
-    licence = "This emitted file may be used under any terms, without notice (exception in nstk's LICENSE)."
-    return [comment_text(line) for line in (*lines, *measured, "", licence)]
+    return [comment_text(line) for line in (*lines, *measured, "", TERMS)]
 
 
 def _widths(network: FoldedNetwork) -> str:
@@ -182,7 +184,7 @@ def _activation_text(tanh: RationalTanh) -> dict[str, Any]:
     def horner(first: int, count: int) -> str:
         text = f"s + c[{first}]"
         for i in range(first + 1, first + count):
-            text = f"({text}) * s + c[{i}]"
+            text = f"(({text}) * s) + c[{i}]"
         return text
 
     p, q = len(tanh.numerator), len(tanh.denominator)
@@ -289,7 +291,7 @@ def drop_in(program: Program, names: Names) -> dict[str, Any]:
     if len(targets) == 1:
         body = [f"const float {results[0]} = {call});"]
     else:
-        body = [f"float {', '.join(results)};", f"{call}, {', '.join('&' + r for r in results)});"]
+        body = [*(f"float {r};" for r in results), f"{call}, {', '.join('&' + r for r in results)});"]
     pairs = list(zip(results, targets, strict=True))
     body += [f"{target} = {_converted(r, ctype)};" for r, (target, ctype) in pairs if target]
     body += [f"return {_converted(r, ctype)};" for r, (target, ctype) in pairs if not target]
@@ -329,7 +331,7 @@ def batch_entry(names: Names, style: str) -> dict[str, Any]:
     for _ in range(len(VN.blocks) * len(names.outputs)):
         blocks.append(legal_name("v", {*taken, *blocks}))
     starts = [i, f"{i} + NSTK_LANES"]
-    stores = [f"{n} + {start}" for start in starts for n in names.outputs]
+    stores = [f"&{n}[{start}]" for start in starts for n in names.outputs]
     pointers = [f"const float *{n}" for n in names.inputs] + [f"float *{n}" for n in names.outputs]
     single = len(names.outputs) == 1
     elements = [f"{n}[{i}]" for n in names.inputs] + ([] if single else [f"&{n}[{i}]" for n in names.outputs])
@@ -338,9 +340,9 @@ def batch_entry(names: Names, style: str) -> dict[str, Any]:
         "parameters": ", ".join([f"size_t {count}", *pointers]),
         "count": count,
         "i": i,
-        "blocks": ", ".join(blocks) if style == "speed" else "",
+        "blocks": blocks if style == "speed" else [],
         "core": ", ".join(
-            [f"nstk_load_vn({n} + {start})" for start in starts for n in names.inputs] + [f"&{b}" for b in blocks]
+            [f"nstk_load_vn(&{n}[{start}])" for start in starts for n in names.inputs] + [f"&{b}" for b in blocks]
         ),
         "stores": [f"nstk_store_vn({place}, {b});" for place, b in zip(stores, blocks, strict=True)],
         "element": f"{names.outputs[0]}[{i}] = {call}" if single else call,

@@ -105,8 +105,8 @@ def _packed_clamps(ends: Sequence[tuple[str, str]]) -> list[str]:
 def _vector_layer(values: Sequence[str], units: int, start: int, number: int, tanh: str) -> list[str]:
     lines = []
     for g in range(units // 4):
-        bias = f"nstk_load_v4(w + {start + 4 * g})"
-        terms = [f"nstk_load_v4(w + {start + (i + 1) * units + 4 * g}) * {v}" for i, v in enumerate(values)]
+        bias = f"nstk_load_v4(&w[{start + 4 * g}])"
+        terms = [f"(nstk_load_v4(&w[{start + (i + 1) * units + 4 * g}]) * {v})" for i, v in enumerate(values)]
         lines.append(f"const nstk_v4 h{number}_{g} = {tanh}({_two_chains(bias, terms)});")
     return lines
 
@@ -114,7 +114,7 @@ def _vector_layer(values: Sequence[str], units: int, start: int, number: int, ta
 def _unit_layer(form: Form, values: Sequence[str], units: int, start: int, number: int, tanh: str) -> list[str]:
     lines = []
     for k in range(units):
-        terms = [f"w[{start + (i + 1) * units + k}] * {v}" for i, v in enumerate(values)]
+        terms = [f"(w[{start + (i + 1) * units + k}] * {v})" for i, v in enumerate(values)]
         lines.append(f"const {form.type} h{number}_{k} = {tanh}({_two_chains(f'w[{start + k}]', terms)});")
     return lines
 
@@ -132,14 +132,13 @@ def _output_lines(form: Form, layer: FoldedLayer, outputs: Sequence[int], start:
         first = start + row * units
         bias = f"w[{start + rows * units + row}]"
         if form is V4:
-            terms = [f"nstk_load_v4(w + {first + 4 * g}) * h{number}_{g}" for g in range(units // 4)]
-            lines.append(f"const nstk_v4 s{row} = {' + '.join(terms)};")
+            terms = [f"nstk_load_v4(&w[{first + 4 * g}]) * h{number}_{g}" for g in range(units // 4)]
+            total = terms[0] if units == 4 else " + ".join(f"({term})" for term in terms)
+            lines.append(f"const nstk_v4 s{row} = {total};")
             lanes = [f"s{row}[{k}]" for k in range(4)]
         else:
-            lanes = [
-                "(" + " + ".join(f"w[{first + k}] * h{number}_{k}" for k in range(lane, units, 4)) + ")"
-                for lane in range(4)
-            ]
+            terms = [f"(w[{first + k}] * h{number}_{k})" for k in range(units)]
+            lanes = [f"({' + '.join(terms[lane::4])})" if units > 4 else terms[lane] for lane in range(4)]
         lines.append(f"*y{output} = (({lanes[0]} + {lanes[2]}) + ({lanes[1]} + {lanes[3]})) + {bias};")
     return lines
 

@@ -103,7 +103,7 @@ def integer_context(
     return {
         "name": names.base,
         "prefix": names.prefix,
-        "entries": [*entry_comments(names), (f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value")],
+        "entries": [*entry_comments(names), integer_entry_comment(names)],
         "includes": ["float.h"] * _uses(program, "double") + ["stddef.h", "stdint.h"],
         "runtime": [runtime_text(name) for name in _runtime_names(program, runtime)],
         "integer": _integer_entry(names, arithmetic),
@@ -121,6 +121,11 @@ def macro_lines(macros: Macros) -> list[tuple[str, str]]:
 def table_lines(tables: Tables, in_flash: Collection[str]) -> list[tuple[str, str, list[int], bool]]:
     """Return name, type and values of tables, and whether they stay in an AVR's flash."""
     return [(name, f"{values.dtype}_t", values.tolist(), name in in_flash) for name, values in tables.items()]
+
+
+def integer_entry_comment(names: Names) -> tuple[str, str]:
+    """Return the function that int16 headers have besides, with what it is."""
+    return f"{names.base}_q()", "the same in int16: MIDDLE + STEP q is the value"
 
 
 def integer_program(program: Program) -> Program:
@@ -164,7 +169,7 @@ def _rows(arithmetic: IntegerArithmetic) -> list[tuple[int, int, int, int]]:
 
 
 def _row(names: Names, arithmetic: IntegerArithmetic, i: int) -> str:
-    return f"{names.base}_in + {4 * _rows(arithmetic).index(arithmetic.inputs[i].row)}"
+    return f"&{names.base}_in[{4 * _rows(arithmetic).index(arithmetic.inputs[i].row)}]"
 
 
 def _limit_macro(names: Names) -> str:
@@ -201,7 +206,7 @@ def _integer_entry(names: Names, arithmetic: IntegerArithmetic) -> dict[str, Any
     parameters = [f"int16_t {n}" for n in names.inputs] + ([] if single else [f"int16_t *{n}" for n in names.outputs])
     results = []
     for o, (macro, made) in enumerate(zip(output_macros(names), arithmetic.outputs, strict=True)):
-        text = f"({{y}}[{o}] + ((int32_t)1 << {macro}_SHIFT >> 1)) >> {macro}_SHIFT"
+        text = f"({{y}}[{o}] + (((int32_t)1 << {macro}_SHIFT) >> 1)) >> {macro}_SHIFT"
         results.append(f"nstk_q_saturate({text})" if made.clamp else f"(int16_t)({text})")
     body = _body(names, list(names.inputs), {*names.inputs, *names.outputs}, results, [] if single else names.outputs)
     return {"returns": "int16_t" if single else "void", "parameters": ", ".join(parameters), "body": body}

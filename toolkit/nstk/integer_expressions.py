@@ -48,7 +48,7 @@ def loop_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], lim
     w = b = 0
     for number, layer in enumerate(network.layers):
         units, inputs = layer.weight.shape
-        lines.append(f"nstk_q_dense(w + {w}, b + {b}, {'h' if number else 'x'}, {inputs}, u, {units});")
+        lines.append(f"nstk_q_dense(&w[{w}], &b[{b}], {'h' if number else 'x'}, {inputs}, u, {units});")
         if number < len(network.layers) - 1:
             lines.append(f"nstk_q_activate({table}, u, {shifts[number]}, {limit}, h, {units});")
         w, b = w + units * inputs, b + units
@@ -68,8 +68,8 @@ def input_expression(name: str, ctype: CType, made: InputFormat, row: str, ends:
     if ctype.kind != "int":
         return f"nstk_q_from_{ctype.kind}({name}, {row})"
     lo, hi = ends
-    value = f"({name} > {hi} ? {hi} : {name})" if hi else name
-    value = f"({name} < {lo} ? {lo} : {value})" if lo else value
+    value = f"(({name} > {hi}) ? {hi} : {name})" if hi else name
+    value = f"(({name} < {lo}) ? {lo} : {value})" if lo else value
     fixed = f"(int32_t){value} * {1 << made.bits}" if made.bits >= 0 else f"(int32_t)({value} >> {-made.bits})"
     return f"nstk_q_from_fixed({fixed}, {row})"
 
@@ -87,7 +87,7 @@ def output_expression(fixed: str, ctype: CType, made: OutputFormat, bits: str) -
         return f"nstk_q_to_{ctype.kind}({fixed}, {bits})"
     lo, hi = max(int(ctype.lo), -(2**31 - 1)), min(int(ctype.hi), 2**31 - 1)
     if made.bits > 30:
-        return f"({ctype.name})nstk_q_clamp(nstk_q_round({fixed} >> {made.bits - 30}, 30), {lo}, {hi})"
+        return f"({ctype.name})nstk_q_clamp(nstk_q_round(({fixed}) >> {made.bits - 30}, 30), {lo}, {hi})"
     if made.bits > 0:
         return f"({ctype.name})nstk_q_clamp(nstk_q_round({fixed}, {bits}), {lo}, {hi})"
     unit = 2**-made.bits

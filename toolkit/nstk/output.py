@@ -26,7 +26,9 @@ def check_writable(folder: Path) -> None:
             pass
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"'{folder}' is in the way and no folder", _HINT)
-        if folder.exists() and any(folder.iterdir()) and not (folder / "surrogate.json").exists():
+        # Folders alone lose nothing: build tools make those of the files they expect.
+        holds_files = folder.exists() and any(not path.is_dir() for path in folder.rglob("*"))
+        if holds_files and not (folder / "surrogate.json").exists():
             raise UsageError(f"'{folder}' holds files that are no surrogate's", _HINT)
     except OSError as error:
         raise UsageError(f"cannot write to '{folder.parent}': {error.strerror}", _HINT) from None

@@ -25,6 +25,7 @@ from nstk.folding import Folded, fold
 from nstk.integer_emission import emit_integer
 from nstk.options import DEFAULT_TOLERANCE, BuildOptions
 from nstk.output import check_writable, replacing
+from nstk.packaging import package_files, write_package
 from nstk.pairs import read_pairs
 from nstk.program import Program, read_program
 from nstk.quantization import Quantized, quantize
@@ -126,25 +127,28 @@ def _keep(saved: Path, folder: Path) -> None:
 
 
 def export(saved: Path, options: BuildOptions) -> Path:
-    """Write a saved surrogate's header anew, with other emission options.
+    """Write a saved surrogate's header and package anew, with other emission options.
 
-    The new header's banner states no errors, because none were measured with these options: `verify` does that.
+    The new header's banner and the package state no errors, because none were measured with these options: `verify`
+    does that.
 
     Args:
         saved: Folder of the surrogate.
         options: `number`, `style`, `clamp`, `sigmoid_error` and `out` are used.
 
     Returns:
-        The folder `out/<function>` with header and surrogate.
+        The folder `out/<function>` with header, package and surrogate.
     """
     surrogate = load_surrogate(saved)
     surrogate = with_provenance(surrogate, emission=options.emission())
     folder = options.out / surrogate.program.name
     _keep(saved, folder)
     check_writable(folder)
-    header = _emit(surrogate.program, _arithmetic(surrogate), options.style)
+    arithmetic = _arithmetic(surrogate)
+    header = _emit(surrogate.program, arithmetic, options.style)
     with replacing(folder) as scratch:
         (scratch / header_file(surrogate.program)).write_text(header)
+        write_package(scratch / "package", surrogate.program, arithmetic, header)
         save_surrogate(surrogate, scratch)
     return folder
 
@@ -252,13 +256,13 @@ def _declared_outputs(program: Program) -> tuple[str, ...] | None:
 def _run(program: Program, options: BuildOptions, start: Surrogate | None, progress: Progress) -> Built:
     folder = options.out / program.name
     digest = _digest(program, options, start)
-    if (last := _unchanged(folder, digest)) is not None:
+    if (last := _unchanged(folder, program, digest)) is not None:
         return Built(last, folder, fresh=False)
     check_writable(folder)
     if options.exhaustive:
         check_exhaustible(program)
     _check_targets(options)
-    # Torch takes seconds to import, transformers too; the program is compiled and run meanwhile.
+    # Torch takes seconds to import; the program is compiled and run meanwhile.
     heavy = "torch" if options.init == "random" else "nstk.hypernetwork.proposal"
     loading = threading.Thread(target=importlib.import_module, args=(heavy,), daemon=True)
     loading.start()
@@ -277,7 +281,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             data, held_out = _split(program, options)
         compiled = None
         if start is None:
-            loading.join()  # two threads must not import transformers at once
+            loading.join()  # two threads must not import torch at once
             compiled = compile_program(program, options.init, original, progress, (data.x, data.y))
         began = time.perf_counter()
         fitted = _fit(program, data, tolerance, options, start, compiled, progress)
@@ -317,7 +321,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
     report["verify"]["ok"] = bool(report["verify"]["ok"] and all(costs.get("ok", True) for costs in targets.values()))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
-    _write(folder, report, header, surrogate, plots, found)
+    _write(folder, report, header, surrogate, arithmetic, plots, found)
     return Built(report, folder)
 
 
@@ -505,7 +509,13 @@ def _add_exhaustive(
 
 
 def _write(
-    folder: Path, report: dict[str, Any], header: str, surrogate: Surrogate, plots: "PlotData", rivals: Sequence[Rival]
+    folder: Path,
+    report: dict[str, Any],
+    header: str,
+    surrogate: Surrogate,
+    arithmetic: Folded | Quantized,
+    plots: "PlotData",
+    rivals: Sequence[Rival],
 ) -> None:
     from nstk.report_page import render_page
 
@@ -516,6 +526,7 @@ def _write(
             (scratch / rival.record["header"]).write_text(rival.header)
         (scratch / report["header"]["file"]).write_text(header)
         (scratch / "report.html").write_text(page)
+        write_package(scratch / "package", surrogate.program, arithmetic, header, report)
         save_surrogate(surrogate, scratch)
         write_json(scratch / "report.json", report)
 
@@ -535,14 +546,17 @@ def _digest(program: Program, options: BuildOptions, start: Surrogate | None) ->
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _unchanged(folder: Path, digest: str) -> dict[str, Any] | None:
-    """Return the last report if it was made from the same inputs and its header is still as emitted."""
+def _unchanged(folder: Path, program: Program, digest: str) -> dict[str, Any] | None:
+    """Return the last report if it was made from the same inputs, all files are there and the header is as emitted."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text())
-        header = (folder / report["header"]["file"]).read_bytes()
+        packaged = [folder / "package" / file for file in package_files(program)]
+        headers = [(folder / header_file(program)).read_bytes(), packaged[0].read_bytes()]
         load_surrogate(folder)
-        (folder / "report.html").stat()
-        same = report["build"]["digest"] == digest and report["header"]["sha256"] == hashlib.sha256(header).hexdigest()
+        for file in (folder / "report.html", *packaged):
+            file.stat()
+        same = {hashlib.sha256(header).hexdigest() for header in headers} == {report["header"]["sha256"]}
+        same = same and report["build"]["digest"] == digest
     except (OSError, ValueError, KeyError, TypeError, UsageError):
         return None
     return report if same else None

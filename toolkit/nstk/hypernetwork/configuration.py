@@ -1,8 +1,10 @@
 """Configuration of CompNet, and its presets."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import PreTrainedConfig
+#: `model_type` of the checkpoints.
+MODEL_TYPE = "nstk_compnet"
 
 #: What `nstk train --preset` takes. The paper's model reads text as it stands and knows no domain but [-1, 1].
 PRESETS: dict[str, dict[str, Any]] = {
@@ -14,15 +16,18 @@ PRESETS: dict[str, dict[str, Any]] = {
         "predicts_scale": False,
         "fits_output": False,
         "normalized_text": False,
+        "neighbour_layers": 0,
+        "pools_tokens": False,
         "trunk_blocks": 0,
         "topologies": [[4, 4]],
-        "candidates": 1,
+        "candidates": [1],
         "hidden_dropout_prob": 0.1,
     },
 }
 
 
-class CompNetConfig(PreTrainedConfig):
+@dataclass(kw_only=True)
+class NetworkConfig:
     """Shape of a CompNet; the defaults are the model that ships, `PRESETS` changes them.
 
     Attributes:
@@ -33,6 +38,9 @@ class CompNetConfig(PreTrainedConfig):
         intermediate_size: Width of its feed-forward layers.
         max_position_embeddings: Longest text, in tokens.
         hidden_dropout_prob: Of the encoder.
+        neighbour_layers: Convolutions over each token and its neighbours before the encoder: attention alone takes very
+            long to find out what stands beside what.
+        pools_tokens: Mean and maximum over the encoder's states of all tokens are read beside [CLS].
         pad_token_id: Token that fills up batches.
         first_argument: Token of a program's first argument, those of the others follow it; -1 if there are none.
         inputs: Inputs of the covering topologies.
@@ -47,10 +55,8 @@ class CompNetConfig(PreTrainedConfig):
         trunk_width: Width of the residual MLP that reads the probes.
         trunk_blocks: Its blocks; without any, parameters are linear in the encoded text.
         topologies: Hidden widths of the covering topologies, one head each.
-        candidates: Parameter vectors each head writes.
+        candidates: Parameter vectors each head writes; the largest head one less, to keep the file below 12 MB.
     """
-
-    model_type = "nstk_compnet"
 
     vocab_size: int = 246
     hidden_size: int = 128
@@ -59,6 +65,8 @@ class CompNetConfig(PreTrainedConfig):
     intermediate_size: int = 512
     max_position_embeddings: int = 512
     hidden_dropout_prob: float = 0.0
+    neighbour_layers: int = 2
+    pools_tokens: bool = True
     pad_token_id: int = 0
     first_argument: int = 7
     inputs: int = 9
@@ -72,10 +80,5 @@ class CompNetConfig(PreTrainedConfig):
     normalized_text: bool = True
     trunk_width: int = 512
     trunk_blocks: int = 6
-    topologies: list[list[int]] | None = None
-    candidates: int = 4
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        if self.topologies is None:
-            self.topologies = [[4, 4], [8, 8], [16, 16]]
-        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
+    topologies: list[list[int]] = field(default_factory=lambda: [[4, 4], [8, 8], [16, 16]])
+    candidates: list[int] = field(default_factory=lambda: [4, 4, 3])

@@ -1,40 +1,25 @@
-"""CompNet: reads a program's text, domain and probes, writes parameters of the covering topologies.
-
-The text encoder predicts what the probes would be. Where probes are given they take the place of that prediction, so
-one residual MLP writes the parameters in every case: from text alone, from probes alone, from a few probes and text.
-"""
+"""CompNet for transformers: `from_pretrained`, `AutoModel`, and whatever else reads its checkpoints."""
 
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, BertConfig, BertModel, PreTrainedModel
-from transformers import initialization as init
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
-from nstk.hypernetwork.configuration import CompNetConfig
-from nstk.mlp import forward
-from nstk.topology import Topology
+from nstk.hypernetwork.configuration import MODEL_TYPE, NetworkConfig
+from nstk.hypernetwork.network import HyperNetwork
 
-_VALUE_FEATURES = 15
-_DOMAIN_FEATURES = 4
-_TRUST = 0.03  # weight of a predicted probe beside given ones
-_RIDGE = 1e-6  # of the least squares; activations vary by some 0.1
+
+class CompNetConfig(PreTrainedConfig, NetworkConfig):
+    """Shape of a CompNet, see `NetworkConfig`."""
+
+    model_type = MODEL_TYPE
 
 
 @dataclass
 class CompNetOutput(ModelOutput):
-    """What CompNet says about a batch of B programs.
-
-    Attributes:
-        parameters: For every covering topology `(B, K, P)`: the candidates of every frame, the canonical one's first.
-            Weights of inputs that are not there are 0.
-        probes: Standardized probes `(B, 256)` as the text predicts them; None without text.
-        location: `(B, 2)`: asinh(mean / scale) and log(scale) of the outputs as the text predicts them; None without
-            text, or if parameters stand for the outputs as they are.
-    """
+    """What CompNet says about a batch of programs, see `network.Written`."""
 
     parameters: tuple[Tensor, ...] | None = None
     probes: Tensor | None = None
@@ -42,337 +27,23 @@ class CompNetOutput(ModelOutput):
 
 
 class CompNet(PreTrainedModel):
-    """The hypernetwork; `CompNetConfig` says which parts it has."""
+    """The hypernetwork as a model of transformers; the work is done by `network`, see `HyperNetwork.forward`."""
 
     config_class = CompNetConfig
     config: CompNetConfig
-    _supports_sdpa = True
+    base_model_prefix = "network"
 
     def __init__(self, config: CompNetConfig) -> None:
         super().__init__(config)
-        self.topologies = covering_topologies(config)
-        hidden, width = config.hidden_size, config.trunk_width
-        if config.use_text:
-            self.encoder = BertModel._from_config(
-                encoder_config(config), attn_implementation="eager", add_pooling_layer=False
-            )
-            if config.use_values:
-                self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
-            if config.use_domain:
-                self.domain_embedding = nn.Linear(_DOMAIN_FEATURES, hidden)
-        if config.trunk_blocks:
-            if config.use_text:
-                read = hidden + (config.inputs * _DOMAIN_FEATURES if config.use_domain else 0)
-                self.outlook = _two_layers(read, width, config.probes + 2)
-                self.text_entry = _Silent(hidden, width)
-            self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
-            self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
-            self.norm = nn.LayerNorm(width)
-        read = width if config.trunk_blocks else hidden
-        self.heads = nn.ModuleList(_Head(read, config.candidates, topology) for topology in self.topologies)
+        self.network = HyperNetwork(config)
         self.post_init()  # type: ignore[no-untyped-call]
 
-    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, _Silent):
-            init.zeros_(module.weight)
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
-            init.kaiming_normal_(module.weight, nonlinearity="linear")
-            init.zeros_(module.bias)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
-        if isinstance(module, _Head):
-            init.normal_(module.weight, std=0.02)
-            # What the network writes before it has learned anything is a random initialization.
-            for layer in module.topology.layers():
-                for part in (layer.weight, layer.bias):
-                    init.uniform_(
-                        module.bias.view(module.candidates, -1)[:, part], -(layer.inputs**-0.5), layer.inputs**-0.5
-                    )
+        """Leave weights as they are: the network has drawn its own."""
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        values: Tensor | None = None,
-        centre: Tensor | None = None,
-        half_width: Tensor | None = None,
-        present: Tensor | None = None,
-        probes: Tensor | None = None,
-        probe_mask: Tensor | None = None,
-        points: Tensor | None = None,
-        fit_at: Tensor | None = None,
-        rows: tuple[Tensor, ...] | None = None,
-        variants: int = 0,
-        writes: bool = True,
-    ) -> CompNetOutput:
-        """Compile a batch of programs.
-
-        Args:
-            input_ids: Tokens `(B, T)`; None to compile from probes alone.
-            attention_mask: 1 for tokens that are there `(B, T)`.
-            values: Values of the numeric literals `(B, T)`.
-            centre: Of every input's interval `(B, 9)`.
-            half_width: Of every input's interval `(B, 9)`.
-            present: 1 for inputs that are there `(B, 9)`.
-            probes: Standardized outputs at the fixed inputs `(B, 256)`; None to compile from text alone.
-            probe_mask: 1 for probes that are given `(B, 256)`; None: all.
-            points: The fixed, normalized inputs of the probes `(256, 9)`, to which output layers are fitted.
-            fit_at: Numbers of the probes to fit to `(n,)`; None: all.
-            rows: For every head, numbers of the programs it writes for `(B_h,)`; None: all.
-            variants: Other frames to write in too, at most `canonical.VARIANTS`: as many times more candidates.
-            writes: False to read only and leave out the parameters.
-        """
-        config = self.config
-        encoded = predicted = location = None
-        if input_ids is not None and config.use_text:
-            if attention_mask is None:
-                attention_mask = torch.ones_like(input_ids)
-            domain = self._domain_features(centre, half_width, present)
-            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden)
-            if config.trunk_blocks:
-                read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
-                with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
-                    outlook = self.outlook(read.float())
-                predicted = outlook[:, : config.probes]
-                location = outlook[:, config.probes :] if config.predicts_scale else None
-        if not writes:
-            return CompNetOutput(probes=predicted, location=location)
-        if not config.trunk_blocks:
-            assert encoded is not None, "no text is given"
-            written = self._write(encoded, None, present, rows)
-        else:
-            assumed, given = self._assume(predicted, probes, probe_mask)
-            weight = given if predicted is None else given + _TRUST * (1 - given)
-            target = None
-            if points is not None and config.fits_output:
-                at = slice(None) if fit_at is None else fit_at
-                target = points[at], assumed[:, at], weight[:, at]
-            each = []
-            for variant in range(1 + variants):
-                state, frame = self._fuse(encoded, assumed, given, present, variant)
-                each.append(self._write(state, frame, present, rows, target))
-            written = tuple(torch.cat(parts, 1) for parts in zip(*each, strict=True))
-        return CompNetOutput(parameters=written, probes=predicted, location=location)
-
-    def _domain_features(
-        self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
-    ) -> Tensor | None:
-        """Return `(B, 9, 4)`: whether the input is there, its centre and half-width, and how far off zero is."""
-        if not self.config.use_domain or centre is None or half_width is None or present is None:
-            return None
-        ratio = symlog(centre / half_width)
-        features = torch.stack([torch.ones_like(present), symlog(centre), half_width.log(), ratio], -1)
-        return features * present[..., None]
-
-    def _encode(
-        self, input_ids: Tensor, attention_mask: Tensor, values: Tensor | None, domain: Tensor | None
-    ) -> Tensor:
-        """Return what stands at [CLS] `(B, hidden)`."""
-        embedded = self.encoder.embeddings.word_embeddings(input_ids)  # (B, T, hidden)
-        if self.config.use_values and values is not None:
-            known = self.value_embedding(value_features(values)) * (values != 0)[..., None]
-            embedded = embedded + known
-        if domain is not None:
-            place = input_ids - self.config.first_argument
-            is_argument = (place >= 0) & (place < self.config.inputs)
-            place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
-            of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
-            embedded = embedded + of_token * is_argument[..., None]
-        states: Tensor = self.encoder.embeddings(inputs_embeds=embedded)
-        hidden = torch.where(attention_mask[:, None, None] > 0, 0.0, -1e4)  # added to the logits, (B, 1, 1, T)
-        *layers, last = self.encoder.encoder.layer
-        for layer in layers:
-            states = layer(states, hidden)
-        # Of the last layer only what stands at [CLS] is read: two thirds of its work can be left out.
-        own, attention = states[:, :1], last.attention.self
-        query, key, value = (
-            read(source).unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
-            for read, source in ((attention.query, own), (attention.key, states), (attention.value, states))
-        )
-        weight = attention.dropout((query @ key.mT * attention.scaling + hidden).softmax(-1))  # (B, heads, 1, T)
-        read_there = (weight @ value).transpose(1, 2).flatten(2)
-        whole: Tensor = last.feed_forward_chunk(last.attention.output(read_there, own))
-        return whole[:, 0]
-
-    def _assume(
-        self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the probes `(B, 256)`, predicted or 0 where they are not given, and 1 where they are."""
-        if probes is None or not self.config.use_probes:
-            assert predicted is not None, "neither text nor probes are given"
-            return predicted.float(), torch.zeros_like(predicted, dtype=torch.float32)
-        given = torch.ones_like(probes) if probe_mask is None else probe_mask
-        return torch.where(given > 0, probes, 0.0 if predicted is None else predicted.to(probes.dtype)), given
-
-    def _fuse(
-        self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None, variant: int
-    ) -> tuple[Tensor, Frame]:
-        """Return what the heads read `(B, width)`, and the frames they write in."""
-        there = assumed.new_ones(len(assumed), self.config.inputs) if present is None else present
-        moments, frame = find_frame(assumed, there, variant)
-        # Probes are standardized, but a spike can be many deviations high.
-        raw = symlog(assumed) * frame.flip
-        state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
-        if encoded is not None:
-            state = state + self.text_entry(encoded)
-        for block in self.blocks:
-            state = block(state)
-        return self.norm(state), frame
-
-    def _write(
-        self,
-        state: Tensor,
-        frame: Frame | None,
-        present: Tensor | None,
-        rows: tuple[Tensor, ...] | None,
-        target: tuple[Tensor, Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, ...]:
-        """Return every head's parameters, fitted to points, outputs and their weights if there is a target."""
-        written = []
-        for index, (head, topology) in enumerate(zip(self.heads, self.topologies, strict=True)):
-            mine = slice(None) if rows is None else rows[index]
-            parameters = head(state[mine])
-            if frame is not None:
-                parameters = restore(topology, parameters, frame.of(mine))
-            if present is not None:
-                parameters = prune_absent(topology, parameters, present[mine])
-            if target is not None:
-                x, y, weight = target
-                parameters = fit_output(topology, parameters, x, y[mine], weight[mine])
-            written.append(parameters)
-        return tuple(written)
-
-
-class _Head(nn.Linear):
-    """Writes K parameter vectors of one topology: `(B, width)` to `(B, K, P)`."""
-
-    def __init__(self, width: int, candidates: int, topology: Topology) -> None:
-        self.candidates, self.topology = candidates, topology
-        super().__init__(width, candidates * topology.parameters)
-
-    def forward(self, read: Tensor) -> Tensor:
-        return super().forward(read).view(-1, self.candidates, self.topology.parameters)
-
-
-class _Silent(nn.Linear):
-    """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
-
-
-class _Block(nn.Module):
-    """One residual block of the trunk."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.layers = _two_layers(width, width, width)
-
-    def forward(self, state: Tensor) -> Tensor:
-        return state + self.layers(self.norm(state))  # type: ignore[no-any-return]
-
-
-def covering_topologies(config: CompNetConfig) -> tuple[Topology, ...]:
-    """Return the topologies a model writes for."""
-    return tuple(Topology((config.inputs, *hidden, 1)) for hidden in config.topologies or ())
-
-
-def encoder_config(config: CompNetConfig) -> BertConfig:
-    """Return the text encoder's own configuration."""
-    shared = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    further = ("max_position_embeddings", "hidden_dropout_prob", "pad_token_id")
-    values: dict[str, Any] = {key: getattr(config, key) for key in (*shared, *further)}
-    # Fused attention is slow on CPUs: its backward pass alone took a third of a step.
-    values |= {"attention_probs_dropout_prob": config.hidden_dropout_prob, "attn_implementation": "eager"}
-    return BertConfig(**values)
-
-
-def prune_absent(topology: Topology, parameters: Tensor, present: Tensor) -> Tensor:
-    """Return parameters `(B, K, P)` with the first layer's weights 0 for inputs that are not there `(B, 9)`."""
-    first = next(topology.layers())
-    kept = present.to(parameters.dtype).repeat(1, first.outputs)  # row-major (outputs, inputs)
-    rest = kept.new_ones(len(kept), topology.parameters - kept.shape[1])
-    return parameters * torch.cat([kept, rest], 1)[:, None]
-
-
-def fit_output(topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-    """Fit the output layer of every candidate to outputs by least squares.
-
-    What the head wrote is where the fit starts, and stays where outputs do not say otherwise.
-
-    Args:
-        topology: With one output.
-        parameters: `(B, K, P)`.
-        x: `(N, I)` normalized inputs; in float64, all is computed so, which tells activations apart that hardly differ.
-        y: `(B, N)` standardized outputs.
-        weight: How much each counts, at least 0, `(B, N)`.
-
-    Returns:
-        `(B, K, P)`, of the inputs' type.
-    """
-    with torch.autocast(x.device.type, enabled=False):
-        parameters, y, weight = (tensor.to(x.dtype) for tensor in (parameters, y, weight))
-        *hidden, last = topology.layers()
-        flat = parameters.flatten(0, 1)  # (BK, P)
-        h = x.expand(len(flat), -1, -1)  # (BK, N, I)
-        for layer in hidden:
-            w = flat[:, layer.weight].view(-1, layer.outputs, layer.inputs)
-            h = torch.baddbmm(flat[:, None, layer.bias], h, w.mT).sigmoid()
-        h = h.view(*parameters.shape[:2], *h.shape[1:])  # (B, K, N, H)
-        own = parameters[..., last.weight, None]  # (B, K, H, 1)
-        # Where no output is known, shares are 0 and the head's own layer stays. Sums of products stand for products of
-        # matrices one column wide, which are slow in batches.
-        share = (weight / weight.sum(1, keepdim=True).clamp(min=1e-6))[:, None, :, None]  # (B, 1, N, 1)
-        rest = y[:, None, :, None] - (h * own.mT).sum(-1, keepdim=True) - parameters[..., None, last.bias]
-        shared = share * h  # (B, K, N, H)
-        centre, mean = shared.sum(2)[..., None], (share * rest).sum(2, keepdim=True)  # (B, K, H, 1), (B, K, 1, 1)
-        normal = (shared.mT @ h - centre @ centre.mT).double()
-        normal = normal + _RIDGE * torch.eye(normal.shape[-1], dtype=torch.float64, device=x.device)
-        gradient = (shared * rest).sum(2)[..., None] - centre * mean  # (B, K, H, 1)
-        change = torch.linalg.solve(normal, gradient.double()).to(x.dtype)
-        bias = parameters[..., last.bias] + (mean - centre.mT @ change)[..., 0]
-        return torch.cat([parameters[..., : last.weight.start], (own + change)[..., 0], bias], -1)
-
-
-def candidate_errors(
-    topology: Topology, parameters: Tensor, x: Tensor, y: Tensor, weight: Tensor | None = None
-) -> Tensor:
-    """Return the mean squared error of every candidate.
-
-    Args:
-        topology: Of the candidates.
-        parameters: `(B, K, P)`.
-        x: `(N, 9)` normalized inputs; all is computed in their type.
-        y: `(B, N)` standardized outputs.
-        weight: How much each counts, at least 0, `(B, N)`; None: all the same.
-
-    Returns:
-        `(B, K)`.
-    """
-    flat = parameters.flatten(0, 1).to(x.dtype)
-    got = forward(topology, flat, x)[..., 0].view(*parameters.shape[:2], len(x))  # (B, K, N)
-    square = (got - y[:, None]).square()
-    if weight is None:
-        return square.mean(-1)
-    return (square * weight[:, None]).sum(-1) / weight.sum(-1, keepdim=True)
-
-
-def symlog(x: Tensor) -> Tensor:
-    """Return sign(x) log(1 + |x|)."""
-    return x.sign() * x.abs().log1p()
-
-
-def value_features(values: Tensor) -> Tensor:
-    """Return `(..., 15)` features of literals: sign, size on several scales, and waves that tell close values apart."""
-    size = values.abs().clamp(1e-12, 1e12).log()[..., None]  # (..., 1)
-    waves = size * values.new_tensor([0.5, 1.0, 2.0, 4.0, 8.0])
-    plain = [values.sign(), symlog(values), values.clamp(-1, 1), values.clamp(-10, 10) / 10]
-    return torch.cat([torch.stack(plain, -1), size / 10, waves.sin(), waves.cos()], -1)
-
-
-def _two_layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
+    def forward(self, *args: Any, **kwargs: Any) -> CompNetOutput:
+        """Compile a batch of programs."""
+        return CompNetOutput(**self.network(*args, **kwargs)._asdict())
 
 
 AutoConfig.register(CompNetConfig.model_type, CompNetConfig)

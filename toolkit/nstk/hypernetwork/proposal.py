@@ -4,7 +4,7 @@ A program with fewer inputs than the covering topology uses its first ones; the 
 program with several outputs is compiled once for each, as if it had no other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.canonical import VARIANTS
-from nstk.hypernetwork.modeling import CompNet, candidate_errors
+from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 from nstk.program import Program
@@ -43,6 +44,10 @@ class Compiled:
     scale: Array | None
     x: Array
     y: Array
+
+    def without_location(self) -> "Compiled":
+        """Return the same, mean and scale left to the surrogate: pairs tell them better than text does."""
+        return replace(self, mean=None, scale=None)
 
     def starts(self, topology: Topology, mean: Array, scale: Array) -> Array:
         """Return starts for a surrogate standardized in its own way.
@@ -100,7 +105,7 @@ def adopt(starts: dict[Topology, NDArray[np.float32]], program: Program) -> Comp
 
 
 @torch.inference_mode()
-def compile_with(model: CompNet, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
+def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Program, probes: Probes | None) -> Compiled:
     """Compile a program.
 
     Args:

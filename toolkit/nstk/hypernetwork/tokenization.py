@@ -13,7 +13,6 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
 
 from nstk.c_text import lex
 
@@ -83,7 +82,7 @@ class ProgramTokenizer:
         normalized: Names are normalized and literals carry their values.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, normalized: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, normalized: bool = True) -> None:
         self.tokenizer, self.normalized = tokenizer, normalized
         self._ids: dict[str, int] = tokenizer.get_vocab()
 
@@ -96,7 +95,7 @@ class ProgramTokenizer:
             arguments: Index of the first input each parameter gives; None to count parameters.
         """
         if not self.normalized:
-            ids = self.tokenizer(_strip(text), truncation=True, max_length=MAX_TOKENS)["input_ids"]
+            ids = self.tokenizer.encode(_strip(text)).ids
             return Encoded(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
         words, values = normalize_text(text, name, arguments)
         words, values = words[1 - MAX_TOKENS :], values[1 - MAX_TOKENS :]
@@ -105,7 +104,7 @@ class ProgramTokenizer:
         return Encoded(np.array(ids, np.int64), np.array([0.0, *values], np.float32))
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer() -> Tokenizer:
     """Return the tokenizer of normalized text: words are apart by white space, the vocabulary is fixed."""
     words = [
         *_SPECIAL, NUMBER, "self",
@@ -117,10 +116,10 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     model = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
     model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     model.post_processor = processors.TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 2)])
-    return _wrapped(model)
+    return model
 
 
-def train_word_pieces(texts: Sequence[str], size: int = 30522) -> PreTrainedTokenizerFast:
+def train_word_pieces(texts: Sequence[str], size: int = 30522) -> Tokenizer:
     """Learn BERT's kind of vocabulary from texts as they stand, for the paper's configuration without BERT."""
     from tokenizers import BertWordPieceTokenizer
 
@@ -131,19 +130,8 @@ def train_word_pieces(texts: Sequence[str], size: int = 30522) -> PreTrainedToke
     model.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
     )
-    return _wrapped(model)
-
-
-def _wrapped(model: Tokenizer) -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast(
-        tokenizer_object=model,
-        model_max_length=MAX_TOKENS,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    )
+    model.enable_truncation(MAX_TOKENS)
+    return model
 
 
 def normalize_text(text: str, name: str, arguments: Mapping[str, int] | None = None) -> tuple[list[str], list[float]]:

@@ -67,7 +67,8 @@ def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ToolError(f"{name.partition('.')[0]} is not installed", "pip install 'nstk[mcu]'") from None
+        package = name.partition(".")[0].replace("elftools", "pyelftools")
+        raise ToolError(f"{package} is not installed", "pip install 'nstk[mcu]'") from None
 
 
 class _Core:

@@ -177,17 +177,18 @@ def check_target(target: Target) -> str:
     """Return the toolchains and the emulator a target is measured with here, in words.
 
     Raises:
-        ToolError: One of them is missing.
+        ToolError: Some of that is missing: all of it is named, with the commands that install it.
     """
     found = ", ".join(toolchain.label for toolchain in find_toolchains(target))
-    if not found:
-        find_toolchain(target)
-    for module in ("elftools", "unicorn") if target.family != "avr" else ("elftools",):
-        if importlib.util.find_spec(module) is None:
-            raise ToolError(f"the Python package {module} is not installed", "pip install 'nstk[mcu]'")
-    if target.family == "avr" and shutil.which("simavr") is None:
-        raise ToolError("simavr is not installed", install_hint(target))
-    return f"{found}; {'simavr' if target.family == 'avr' else 'unicorn'}"
+    avr = target.family == "avr"
+    tools = [] if found else [f"{target.gcc} with its C library"]
+    tools += ["simavr"] if avr and shutil.which("simavr") is None else []
+    modules = {"elftools": "pyelftools"} | ({} if avr else {"unicorn": "unicorn"})
+    packages = [name for module, name in modules.items() if importlib.util.find_spec(module) is None]
+    if tools or packages:
+        remedies = [install_hint(target)] * bool(tools) + ["pip install 'nstk[mcu]'"] * bool(packages)
+        raise ToolError(f"not installed: {', '.join(tools + packages)}", "; and ".join(remedies))
+    return f"{found}; {'simavr' if avr else 'unicorn'}"
 
 
 def _measure_integers(

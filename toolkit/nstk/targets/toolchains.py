@@ -47,6 +47,7 @@ class Toolchain:
         version: First line of `--version`.
         library: Name of the C library.
         libraries: What comes last on the command line.
+        remedy: What to do where the library lacks a function.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Toolchain:
     version: str
     library: str
     libraries: tuple[str, ...] = ("-lm",)
+    remedy: str = "a part without an operating system has no more"
 
     @property
     def label(self) -> str:
@@ -105,7 +107,8 @@ def _find(target: Target, path: str, cache: str) -> tuple[Toolchain, ...]:
         version = _version((*zig, "cc"))
         # Hosted: or a call of sqrtf stays a call where the core has the instruction.
         command = (*zig, "cc", *target.zig_flags, "-fhosted", "-fno-unwind-tables", *_zig_headers(target))
-        found.append(Toolchain("zig", command, version, "zig's libm", ()))
+        remedy = f"{_PACKAGES[target.family]} (Debian) brings a whole C library"
+        found.append(Toolchain("zig", command, version, "zig's libm", (), remedy))
     return tuple(found)
 
 
@@ -198,7 +201,7 @@ def _explain(toolchain: Toolchain, log: str, origin: str) -> ToolError:
         return ToolError(f"{origin}: does not fit the target's memory", "choose a larger target or --style size")
     error = compile_error(log, origin)
     if "undefined" in error.message:
-        return ToolError(error.message, f"{toolchain.library} lacks it: a part without an operating system has no more")
+        return ToolError(error.message, f"{toolchain.library} lacks it: {toolchain.remedy}")
     return error
 
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from nstk.hypernetwork.modeling import CompNet, candidate_errors
+from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.parameters import candidate_errors
 from nstk.mlp import forward
 from nstk.training.data import Batch, TrainingData
 
@@ -12,7 +13,7 @@ _FLOOR = 1e-12
 
 
 @torch.no_grad()
-def zero_shot_errors(model: CompNet, data: TrainingData, rows: Tensor, given: str) -> dict[str, Tensor]:
+def zero_shot_errors(model: HyperNetwork, data: TrainingData, rows: Tensor, given: str) -> dict[str, Tensor]:
     """Return the nmse of compiled surrogates at points that no probe shows.
 
     Args:

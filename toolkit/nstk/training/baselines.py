@@ -12,9 +12,10 @@ from torch import Tensor
 
 from nstk.corpus.pack import read_pack
 from nstk.errors import UsageError
-from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.initialization import BASELINES, save_initialization
-from nstk.hypernetwork.modeling import candidate_errors, covering_topologies, prune_absent
+from nstk.hypernetwork.network import covering_topologies
+from nstk.hypernetwork.parameters import candidate_errors, prune_absent
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.data import TrainingData
@@ -54,7 +55,7 @@ def train_baseline(
     """
     if method not in BASELINES:
         raise UsageError(f"unknown baseline '{method}'", f"choose one of {', '.join(BASELINES)}")
-    config = CompNetConfig()
+    config = NetworkConfig()
     data = TrainingData(read_pack(pack), config, ProgramTokenizer(build_tokenizer()), torch.device("cpu"))
     topologies = covering_topologies(config)
     generator = torch.Generator().manual_seed(seed)

@@ -15,19 +15,21 @@ from torch import Tensor
 from nstk.corpus.candidate import ORIGINS, SPLITS
 from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
-from nstk.hypernetwork.configuration import CompNetConfig
+from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.tokenization import ProgramTokenizer
 
 #: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
 SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
 
+_DEFAULT_DOMAIN = 0.5  # share of rows on [-1, 1] among texts to read, unless there are more: there they differ most
+_SHORT = 48  # tokens: longer texts are read less often, by the square, for they take long
 _CONSTANT = 1e-4  # of a row's deviation: probes that vary by less do not show what the program does
 _SPIKE = 30.0  # standard deviations: farther off, half precision and squares lose their meaning
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B rows; see `CompNet.forward`.
+    """B rows; see `HyperNetwork.forward`.
 
     Attributes:
         input_ids: `(B, T)`; None if text was not asked for.
@@ -73,7 +75,7 @@ class TrainingData:
     def __init__(
         self,
         pack: Pack,
-        config: CompNetConfig,
+        config: NetworkConfig,
         tokenizer: ProgramTokenizer,
         device: torch.device,
         origins: Sequence[str] = ORIGINS,
@@ -114,16 +116,28 @@ class TrainingData:
         self._start = self._put(np.concatenate([[0], np.cumsum(lengths)[:-1]]))
         self._ids = self._put(np.concatenate([e.ids for e in encoded]).astype(np.int16))
         self._values = self._put(np.concatenate([e.values for e in encoded]))
+        default = self._put((pack.centre == 0).all(1) & (pack.half_width == 1).all(1))
+        self._reading = {name: self._weigh(rows, default[rows]) for name, rows in self.train.items()}
 
-    def draw(self, size: int, generator: torch.Generator) -> Tensor:
-        """Draw training rows `(size,)`, origins by their shares, rows with replacement."""
+    def draw(self, size: int, generator: torch.Generator, text: bool = False) -> Tensor:
+        """Draw training rows `(size,)`, origins by their shares, rows with replacement.
+
+        Args:
+            size: How many.
+            generator: Of the draws.
+            text: Whether texts are to be read: short ones and the default domain come more often.
+        """
         names = [name for name in SHARES if name in self.train]
         shares = torch.tensor([SHARES[name] for name in names], device=self.device)
         counts = torch.multinomial(shares, size, True, generator=generator).bincount(minlength=len(names))
         rows = []
         for name, count in zip(names, counts.tolist(), strict=True):
             pool = self.train[name]
-            rows.append(pool[torch.randint(len(pool), (count,), generator=generator, device=self.device)])
+            if text:
+                place = torch.rand(count, generator=generator, device=self.device, dtype=torch.float64)
+                rows.append(pool[torch.searchsorted(self._reading[name], place).clamp(max=len(pool) - 1)])
+            else:
+                rows.append(pool[torch.randint(len(pool), (count,), generator=generator, device=self.device)])
         return torch.cat(rows)[torch.randperm(size, generator=generator, device=self.device)]
 
     def by_length(self, rows: Tensor) -> Tensor:
@@ -166,6 +180,14 @@ class TrainingData:
                 distance = size[:, None] + other.square().sum(1) - 2 * mine @ other.T
                 closest = torch.minimum(closest, distance.min(1).values)
         return closest / mine.shape[1] < tolerance
+
+    def _weigh(self, rows: Tensor, default: Tensor) -> Tensor:
+        """Return the cumulative shares `(n,)` of rows whose texts are read; some are on the default domain `(n,)`."""
+        weight = (_SHORT / self._length[self._program[rows]].double()).clamp(max=1).square()
+        own = weight[default].sum() / weight.sum()
+        if 0 < own < _DEFAULT_DOMAIN:
+            weight = torch.where(default, weight * _DEFAULT_DOMAIN / own, weight * (1 - _DEFAULT_DOMAIN) / (1 - own))
+        return weight.cumsum(0) / weight.sum()
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
         return torch.tensor(array).to(self.device)

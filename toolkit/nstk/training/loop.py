@@ -10,19 +10,20 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from nstk.corpus.pack import read_pack
 from nstk.errors import UsageError
-from nstk.hypernetwork.checkpoint import load_encoder, load_word_pieces, save_checkpoint
-from nstk.hypernetwork.configuration import PRESETS, CompNetConfig
-from nstk.hypernetwork.modeling import CompNet
+from nstk.hypernetwork.checkpoint import load_encoder, load_weights, load_word_pieces, save_checkpoint
+from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, train_word_pieces
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.data import TrainingData
@@ -40,7 +41,8 @@ _AVERAGE = 0.999
 _CLIP = 1.0
 _LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 1000, 2048
 _PAD_TO = 64
-_ROWS_OF_TEXT = {"cpu": 32, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
+_ROWS_OF_TEXT = {"cpu": 64, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
+_SORTED = 16  # batches of text that are drawn together, and made of rows of like length
 
 
 def train(
@@ -87,9 +89,9 @@ class _Run:
         self.digest = hashlib.sha256(pack.read_bytes()).hexdigest()
         torch.manual_seed(options.seed)
         self.model, self.tokenizer = _new_model(contents.texts, options)
-        nn.Module.to(self.model, self.device).train()
+        self.model.to(self.device).train()
         self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device, options.origins)
-        self.stages = plan_stages(self.model.config)
+        self.stages = _choose_stages(plan_stages(self.model.config), options.stages)
         self.bfloat16 = options.precision == "bfloat16"
         if options.precision == "auto":
             self.bfloat16 = prefers_bfloat16(self.device)
@@ -123,7 +125,7 @@ class _Run:
                 rate = counted / (now - last_logged)
                 values = {
                     "loss": float(torch.stack(self.losses).mean()),
-                    "programs_per_second": rate * self.options.batch,
+                    "programs_per_second": rate * self._size(stage),
                 }
                 values |= {"learning_rate": self.optimizer.param_groups[0]["lr"]}
                 values |= {"flops_per_second": rate * self.flops[stage.name]}
@@ -131,7 +133,11 @@ class _Run:
                 self._log(stage.name, values)
                 self.progress(self._share(), self._describe(stage, values, self._share()))
                 last_logged, counted, self.losses = now, 0, []
-            if self.step % _VALIDATION_STEPS == 0 or over or self._stage(self._share())[0] != stage:
+            if (
+                self.step % round(_VALIDATION_STEPS / stage.batch) == 0
+                or over
+                or self._stage(self._share())[0] != stage
+            ):
                 validation = self._validate()
                 self._log("validation", validation)
                 last_logged, counted = time.perf_counter(), 0
@@ -174,12 +180,12 @@ class _Run:
 
     def _advance(self, stage: Stage, place: float) -> Tensor:
         """Make one step; returns the loss over the whole batch."""
-        options, size = self.options, self.options.batch
+        options, size = self.options, self._size(stage)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(stage.keeps))
         seed = options.seed * 2**32 + self.step
         generator = torch.Generator(self.device).manual_seed(seed)
-        rows = self.data.draw(size, generator)
-        if stage.reads_text:
-            rows = self.data.by_length(rows)
+        rows = self._texts(size) if stage.reads_text else self.data.draw(size, generator)
         # Programs made of others have no text.
         made = (self.data.draw(size, generator), draw_changes(size, generator)) if stage.name == "trunk" else None
         heads = len(self.model.topologies)
@@ -225,9 +231,22 @@ class _Run:
         self.flops[stage.name] = float(counter.get_total_flops())
         self.optimizer.zero_grad(set_to_none=True)
 
+    def _size(self, stage: Stage) -> int:
+        """Return the rows of a step, over all processes and parts."""
+        parts = self.world * (self.options.accumulate or 1)
+        return math.ceil(self.options.batch * stage.batch / parts) * parts
+
+    def _texts(self, size: int) -> Tensor:
+        """Draw the rows of this step for reading: they differ little in length, and need little padding."""
+        turn, place = divmod(self.step, _SORTED)
+        generator = torch.Generator(self.device).manual_seed((self.options.seed + 1) * 2**32 - 1 - turn)
+        rows = self.data.by_length(self.data.draw(size * _SORTED, generator, text=True))
+        order = torch.randperm(_SORTED, generator=generator, device=self.device)
+        return rows.view(_SORTED, size)[order[place]]
+
     def _rows_at_once(self, stage: Stage) -> int:
         """Return the rows of a batch, over all processes, that are computed at once."""
-        size = self.options.batch
+        size = self._size(stage)
         if self.options.accumulate is not None:
             return size // self.options.accumulate
         few = _ROWS_OF_TEXT[self.device.type] * self.world
@@ -301,7 +320,7 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
+def _averaged(model: HyperNetwork, average: dict[str, Tensor]) -> Iterator[None]:
     """Put averaged parameters into a model for a while."""
 
     def swap() -> None:
@@ -309,7 +328,7 @@ def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
             parameter.data, average[name] = average[name], parameter.data
 
     swap()
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     try:
         yield
     finally:
@@ -317,18 +336,30 @@ def _averaged(model: CompNet, average: dict[str, Tensor]) -> Iterator[None]:
         model.train()
 
 
-def _new_model(texts: list[str], options: TrainOptions) -> tuple[CompNet, ProgramTokenizer]:
+def _new_model(texts: list[str], options: TrainOptions) -> tuple[HyperNetwork, ProgramTokenizer]:
     values = {**PRESETS[options.preset], **dict(options.changes)}
     normalized = values.get("normalized_text", True)
     if normalized:
         tokenizer = build_tokenizer()
     else:
         tokenizer = train_word_pieces(texts) if options.encoder is None else load_word_pieces(options.encoder)
-    config = CompNetConfig(**{**values, "vocab_size": len(tokenizer)})
-    model = CompNet(config)
+    config = NetworkConfig(**{**values, "vocab_size": tokenizer.get_vocab_size()})
+    model = HyperNetwork(config)
     if options.encoder is not None:
         load_encoder(model, options.encoder)
+    if options.start is not None:
+        load_weights(model, options.start)
     return model, ProgramTokenizer(tokenizer, normalized)
+
+
+def _choose_stages(stages: tuple[Stage, ...], names: tuple[str, ...]) -> tuple[Stage, ...]:
+    """Return the stages of some names, or all, their shares scaled to 1."""
+    chosen = [stage for stage in stages if stage.name in names or not names]
+    if len(chosen) < len(names):
+        known = ", ".join(stage.name for stage in stages)
+        raise UsageError(f"unknown stage in '{', '.join(names)}'", f"this preset has {known}")
+    whole = sum(stage.share for stage in chosen)
+    return tuple(replace(stage, share=stage.share / whole) for stage in chosen)
 
 
 def _schedule(place: float) -> float:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nstk.hypernetwork.configuration import CompNetConfig
-from nstk.hypernetwork.modeling import CompNet, CompNetOutput, candidate_errors
+from nstk.hypernetwork.configuration import NetworkConfig
+from nstk.hypernetwork.network import HyperNetwork, Written
+from nstk.hypernetwork.parameters import candidate_errors
 from nstk.training.data import Batch
 
 _FLOOR = 1e-6  # errors far below it are fine-tuning's business
@@ -20,6 +21,7 @@ _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; poi
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
 _OUTLOOK_WEIGHT = 0.3
+_FEW = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,15 @@ class Stage:
         name: `trunk`, `text`, `joint` or `paper`.
         share: Of the whole run.
         rate: Peak learning rate relative to the run's.
+        batch: Rows per step relative to the run's: reading text is learned in many steps, and takes most of the time.
+        keeps: Parts of the network that stay as they are.
     """
 
     name: str
     share: float
     rate: float
+    batch: float = 1.0
+    keeps: tuple[str, ...] = ()
 
     @property
     def reads_text(self) -> bool:
@@ -42,15 +48,17 @@ class Stage:
         return self.name != "trunk"
 
 
-def plan_stages(config: CompNetConfig) -> tuple[Stage, ...]:
+def plan_stages(config: NetworkConfig) -> tuple[Stage, ...]:
     """Return the stages a configuration is trained in."""
     if not config.trunk_blocks:
         return (Stage("paper", 1.0, 1.0),)
     if not config.use_text:
         return (Stage("trunk", 1.0, 1.0),)
     if not config.use_probes:
-        return (Stage("text", 0.5, 1.0), Stage("joint", 0.5, 0.5))
-    return (Stage("trunk", 0.5, 1.0), Stage("text", 0.3, 1.0), Stage("joint", 0.2, 0.5))
+        return (Stage("text", 0.7, 2.0, _FEW), Stage("joint", 0.3, 0.5, _FEW))
+    # Rows that show no probes would cost the trunk some of what it knows.
+    joint = Stage("joint", 0.1, 0.5, _FEW, keeps=("probe_entry", "blocks", "norm", "heads"))
+    return (Stage("trunk", 0.35, 1.0), Stage("text", 0.55, 2.0, _FEW), joint)
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,9 @@ def draw(size: int, points: int, probes: int, heads: int, stage: Stage, generato
     return Draws(given.float(), alone[:, 0], head, shown, torch.cat([shown[:_SHOWN], hidden]))
 
 
-def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool) -> Tensor:
+def compute_loss(
+    model: HyperNetwork, batch: Batch, points: Tensor, stage: Stage, draws: Draws, autocast: bool
+) -> Tensor:
     """Return the loss of each row `(B,)`.
 
     Args:
@@ -110,7 +120,7 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
     rows = tuple((draws.head == index).nonzero()[:, 0] for index in range(len(model.topologies)))
     shows_probes = stage.name in ("trunk", "joint") and config.use_probes
     with torch.autocast(y.device.type, torch.bfloat16, enabled=autocast):
-        out: CompNetOutput = model(
+        out: Written = model(
             batch.input_ids if stage.reads_text else None,
             batch.attention_mask,
             batch.values,
@@ -143,11 +153,11 @@ def compute_loss(model: CompNet, batch: Batch, points: Tensor, stage: Stage, dra
 
 
 def locate(batch: Batch) -> Tensor:
-    """Return what `CompNetOutput.location` should be `(B, 2)`."""
+    """Return what `Written.location` should be `(B, 2)`."""
     return torch.stack([(batch.mean / batch.scale).asinh(), batch.scale.log()], 1)
 
 
-def _outlook_loss(out: CompNetOutput, batch: Batch, probes: Tensor) -> Tensor:
+def _outlook_loss(out: Written, batch: Batch, probes: Tensor) -> Tensor:
     """Return how far the text's idea of the probes is off: their shape, their place, and both together."""
     assert out.probes is not None
     loss = ((out.probes - probes).square().mean(1) + _TEXT_FLOOR).log()
@@ -158,4 +168,4 @@ def _outlook_loss(out: CompNetOutput, batch: Batch, probes: Tensor) -> Tensor:
     scale = (out.location[:, 1] - true[:, 1]).clamp(-8, 8).exp()  # relative to the true one
     mean = out.location[:, 0].clamp(-20, 20).sinh() * scale - true[:, 0].sinh()
     whole = (out.probes * scale[:, None] + mean[:, None] - probes).square().mean(1)
-    return loss + 0.2 * apart + 0.5 * (whole + _TEXT_FLOOR).log()
+    return 0.5 * loss + apart + (whole + _TEXT_FLOOR).log()

@@ -28,6 +28,8 @@ class TrainOptions:
         precision: `bfloat16` or `float32` for the network's products; `auto`: what the device is faster in.
         compiled: Use `torch.compile`.
         encoder: Folder of a pretrained text encoder.
+        start: Folder of a hypernetwork whose weights to go on from, as far as shapes agree.
+        stages: Names of the only stages to train in; none: all the preset has.
         checkpoint_seconds: Time between checkpoints.
         origins: Of the programs to train on, see `corpus.candidate.ORIGINS`.
         changes: Fields of the model's configuration, over the preset's.
@@ -44,6 +46,8 @@ class TrainOptions:
     precision: str = "auto"
     compiled: bool = False
     encoder: Path | None = None
+    start: Path | None = None
+    stages: tuple[str, ...] = ()
     checkpoint_seconds: float = 120.0
     origins: tuple[str, ...] = ORIGINS
     changes: tuple[tuple[str, Any], ...] = ()
@@ -69,6 +73,6 @@ class TrainOptions:
 
     def lasting(self) -> dict[str, Any]:
         """Return what must stay the same when a run is resumed."""
-        left_out = ("device", "precision", "compiled", "checkpoint_seconds", "encoder")
+        left_out = ("device", "precision", "compiled", "checkpoint_seconds", "encoder", "start")
         values = {key: value for key, value in asdict(self).items() if key not in left_out}
         return json.loads(json.dumps(values))  # type: ignore[no-any-return]

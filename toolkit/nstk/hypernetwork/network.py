@@ -1,0 +1,321 @@
+"""CompNet: reads a program's text, domain and probes, writes parameters of the covering topologies.
+
+The text encoder predicts what the probes would be. Where probes are given they take the place of that prediction, so
+one residual MLP writes the parameters in every case: from text alone, from probes alone, from a few probes and text.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import init
+
+from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
+from nstk.hypernetwork.configuration import NetworkConfig
+from nstk.hypernetwork.encoder import Encoder
+from nstk.hypernetwork.parameters import fit_output, prune_absent
+from nstk.topology import Topology
+
+_VALUE_FEATURES = 15
+_DOMAIN_FEATURES = 4
+
+
+class Written(NamedTuple):
+    """What CompNet says about a batch of B programs.
+
+    Attributes:
+        parameters: For every covering topology `(B, K, P)`: the candidates of every frame, the canonical one's first.
+            Weights of inputs that are not there are 0.
+        probes: Standardized probes `(B, 256)` as the text predicts them; None without text.
+        location: `(B, 2)`: asinh(mean / scale) and log(scale) of the outputs as the text predicts them; None without
+            text, or if parameters stand for the outputs as they are.
+    """
+
+    parameters: tuple[Tensor, ...] | None = None
+    probes: Tensor | None = None
+    location: Tensor | None = None
+
+
+class HyperNetwork(nn.Module):
+    """The hypernetwork; its configuration says which parts it has."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.topologies = covering_topologies(config)
+        hidden, width = config.hidden_size, config.trunk_width
+        if config.use_text:
+            self.encoder = Encoder(config)
+            if config.use_values:
+                self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
+            if config.use_domain:
+                self.domain_embedding = nn.Linear(_DOMAIN_FEATURES, hidden)
+            self.neighbours = nn.ModuleList(_Neighbours(hidden) for _ in range(config.neighbour_layers))
+        encoded = hidden * (3 if config.pools_tokens else 1)
+        if config.trunk_blocks:
+            if config.use_text:
+                domain = config.inputs if config.use_domain else 0
+                self.outlook = _two_layers(encoded + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
+                self.text_entry = _Silent(hidden, width)
+            self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
+            self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
+            self.norm = nn.LayerNorm(width)
+        read = width if config.trunk_blocks else encoded
+        self.heads = nn.ModuleList(
+            _Head(read, count, topology) for count, topology in zip(config.candidates, self.topologies, strict=True)
+        )
+        for module in self.modules():
+            _initialize(module)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        values: Tensor | None = None,
+        centre: Tensor | None = None,
+        half_width: Tensor | None = None,
+        present: Tensor | None = None,
+        probes: Tensor | None = None,
+        probe_mask: Tensor | None = None,
+        points: Tensor | None = None,
+        fit_at: Tensor | None = None,
+        rows: tuple[Tensor, ...] | None = None,
+        variants: int = 0,
+        writes: bool = True,
+    ) -> Written:
+        """Compile a batch of programs.
+
+        Args:
+            input_ids: Tokens `(B, T)`; None to compile from probes alone.
+            attention_mask: 1 for tokens that are there `(B, T)`.
+            values: Values of the numeric literals `(B, T)`.
+            centre: Of every input's interval `(B, 9)`.
+            half_width: Of every input's interval `(B, 9)`.
+            present: 1 for inputs that are there `(B, 9)`.
+            probes: Standardized outputs at the fixed inputs `(B, 256)`; None to compile from text alone.
+            probe_mask: 1 for probes that are given `(B, 256)`; None: all.
+            points: The fixed, normalized inputs of the probes `(256, 9)`, to which output layers are fitted.
+            fit_at: Numbers of the probes to fit to `(n,)`; None: all.
+            rows: For every head, numbers of the programs it writes for `(B_h,)`; None: all.
+            variants: Other frames to write in too, at most `canonical.VARIANTS`: as many times more candidates.
+            writes: False to read only and leave out the parameters.
+        """
+        config = self.config
+        encoded = predicted = location = None
+        if input_ids is not None and config.use_text:
+            if attention_mask is None:
+                attention_mask = torch.ones_like(input_ids)
+            domain = self._domain_features(centre, half_width, present)
+            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden) or (B, 3 hidden)
+            if config.trunk_blocks:
+                read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
+                with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
+                    predicted, mean, scale, slopes = self.outlook(read.float()).split_with_sizes(
+                        [config.probes, 1, 1, 0 if domain is None else config.inputs], 1
+                    )
+                    if config.predicts_scale:
+                        location = torch.cat([_locate_mean(mean, slopes, centre, half_width), scale], 1)
+        if not writes:
+            return Written(probes=predicted, location=location)
+        if not config.trunk_blocks:
+            assert encoded is not None, "no text is given"
+            written = self._write(encoded, None, present, rows)
+        else:
+            assumed, given = self._assume(predicted, probes, probe_mask)
+            target = None
+            if points is not None and config.fits_output:
+                at = slice(None) if fit_at is None else fit_at
+                # Where none is given, the network is fitted to what the text predicts.
+                known = torch.where(given.any(1, keepdim=True), given, 1.0)
+                target = points[at], assumed[:, at], known[:, at]
+            each = []
+            for variant in range(1 + variants):
+                state, frame = self._fuse(encoded, assumed, given, present, variant)
+                each.append(self._write(state, frame, present, rows, target))
+            written = tuple(torch.cat(parts, 1) for parts in zip(*each, strict=True))
+        return Written(parameters=written, probes=predicted, location=location)
+
+    def _domain_features(
+        self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
+    ) -> Tensor | None:
+        """Return `(B, 9, 4)`: whether the input is there, its centre and half-width, and how far off zero is."""
+        if not self.config.use_domain or centre is None or half_width is None or present is None:
+            return None
+        ratio = symlog(centre / half_width)
+        features = torch.stack([torch.ones_like(present), symlog(centre), half_width.log(), ratio], -1)
+        return features * present[..., None]
+
+    def _encode(
+        self, input_ids: Tensor, attention_mask: Tensor, values: Tensor | None, domain: Tensor | None
+    ) -> Tensor:
+        """Return what stands at [CLS] `(B, hidden)`; beside it mean and maximum over the tokens if they are pooled."""
+        embedded = self.encoder.words(input_ids)  # (B, T, hidden)
+        if self.config.use_values and values is not None:
+            known = self.value_embedding(value_features(values)) * (values != 0)[..., None]
+            embedded = embedded + known
+        if domain is not None:
+            place = input_ids - self.config.first_argument
+            is_argument = (place >= 0) & (place < self.config.inputs)
+            place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
+            of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
+            embedded = embedded + of_token * is_argument[..., None]
+        there = attention_mask[..., None].to(embedded.dtype)
+        for layer in self.neighbours:
+            embedded = embedded + layer(embedded, there)
+        cls, states = self.encoder(embedded, attention_mask)
+        if not self.config.pools_tokens:
+            return cls  # type: ignore[no-any-return]
+        mean = (states * there).sum(1) / there.sum(1)
+        return torch.cat([cls, mean, states.masked_fill(there == 0, -torch.inf).amax(1)], 1)
+
+    def _assume(
+        self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the probes `(B, 256)`, 0 where they are not given, and 1 where they are.
+
+        Where none is given they are what the text predicts; beside given ones that would do more harm than good.
+        """
+        if probes is None or not self.config.use_probes:
+            assert predicted is not None, "neither text nor probes are given"
+            return predicted.float(), torch.zeros_like(predicted, dtype=torch.float32)
+        given = torch.ones_like(probes) if probe_mask is None else probe_mask
+        known = torch.where(given > 0, probes, 0.0)
+        if predicted is None:
+            return known, given
+        return torch.where(given.any(1, keepdim=True), known, predicted.to(probes.dtype)), given
+
+    def _fuse(
+        self, encoded: Tensor | None, assumed: Tensor, given: Tensor, present: Tensor | None, variant: int
+    ) -> tuple[Tensor, Frame]:
+        """Return what the heads read `(B, width)`, and the frames they write in."""
+        there = assumed.new_ones(len(assumed), self.config.inputs) if present is None else present
+        moments, frame = find_frame(assumed, there, variant)
+        # Probes are standardized, but a spike can be many deviations high.
+        raw = symlog(assumed) * frame.flip
+        state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
+        if encoded is not None:
+            state = state + self.text_entry(encoded[:, : self.config.hidden_size])
+        for block in self.blocks:
+            state = block(state)
+        return self.norm(state), frame
+
+    def _write(
+        self,
+        state: Tensor,
+        frame: Frame | None,
+        present: Tensor | None,
+        rows: tuple[Tensor, ...] | None,
+        target: tuple[Tensor, Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Return every head's parameters, fitted to points, outputs and their weights if there is a target."""
+        written = []
+        for index, (head, topology) in enumerate(zip(self.heads, self.topologies, strict=True)):
+            mine = slice(None) if rows is None else rows[index]
+            parameters = head(state[mine])
+            if frame is not None:
+                parameters = restore(topology, parameters, frame.of(mine))
+            if present is not None:
+                parameters = prune_absent(topology, parameters, present[mine])
+            if target is not None:
+                x, y, weight = target
+                parameters = fit_output(topology, parameters, x, y[mine], weight[mine])
+            written.append(parameters)
+        return tuple(written)
+
+
+class _Head(nn.Linear):
+    """Writes K parameter vectors of one topology: `(B, width)` to `(B, K, P)`."""
+
+    def __init__(self, width: int, candidates: int, topology: Topology) -> None:
+        self.candidates, self.topology = candidates, topology
+        super().__init__(width, candidates * topology.parameters)
+
+    def forward(self, read: Tensor) -> Tensor:
+        return super().forward(read).view(-1, self.candidates, self.topology.parameters)
+
+
+class _Silent(nn.Linear):
+    """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
+
+
+class _Neighbours(nn.Module):
+    """Mixes every token `(B, T, width)` with the one before and the one after it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.convolution = nn.Conv1d(width, width, 3, padding=1)
+
+    def forward(self, tokens: Tensor, there: Tensor) -> Tensor:
+        mixed: Tensor = self.convolution((self.norm(tokens) * there).mT).mT
+        return nn.functional.gelu(mixed)
+
+
+class _Block(nn.Module):
+    """One residual block of the trunk."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.layers = _two_layers(width, width, width)
+
+    def forward(self, state: Tensor) -> Tensor:
+        return state + self.layers(self.norm(state))  # type: ignore[no-any-return]
+
+
+def covering_topologies(config: NetworkConfig) -> tuple[Topology, ...]:
+    """Return the topologies a model writes for."""
+    return tuple(Topology((config.inputs, *hidden, 1)) for hidden in config.topologies)
+
+
+@torch.no_grad()
+def _initialize(module: nn.Module) -> None:
+    """Draw a module's own parameters."""
+    if isinstance(module, _Silent):
+        init.zeros_(module.weight)
+        init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear | nn.Conv1d):
+        init.kaiming_normal_(module.weight, nonlinearity="linear")
+        if module.bias is not None:
+            init.zeros_(module.bias)
+    elif isinstance(module, nn.LayerNorm):
+        init.ones_(module.weight)
+        init.zeros_(module.bias)
+    if isinstance(module, _Head):
+        init.normal_(module.weight, std=0.02)
+        # What the network writes before it has learned anything is a random initialization.
+        for layer in module.topology.layers():
+            for part in (layer.weight, layer.bias):
+                init.uniform_(
+                    module.bias.view(module.candidates, -1)[:, part], -(layer.inputs**-0.5), layer.inputs**-0.5
+                )
+
+
+def _locate_mean(mean: Tensor, slopes: Tensor, centre: Tensor | None, half_width: Tensor | None) -> Tensor:
+    """Return asinh(mean / scale) `(B, 1)`.
+
+    What a function does far from zero is mostly a straight line, whose mean lies where the domain does: with slopes, in
+    scales per half-width `(B, 9)`, the network need not compute that. Absent inputs have centre 0.
+    """
+    if not slopes.shape[1]:
+        return mean
+    assert centre is not None
+    assert half_width is not None
+    return (mean.clamp(-20, 20).sinh() + (slopes * centre / half_width).sum(1, keepdim=True)).asinh()
+
+
+def symlog(x: Tensor) -> Tensor:
+    """Return sign(x) log(1 + |x|)."""
+    return x.sign() * x.abs().log1p()
+
+
+def value_features(values: Tensor) -> Tensor:
+    """Return `(..., 15)` features of literals: sign, size on several scales, and waves that tell close values apart."""
+    size = values.abs().clamp(1e-12, 1e12).log()[..., None]  # (..., 1)
+    waves = size * values.new_tensor([0.5, 1.0, 2.0, 4.0, 8.0])
+    plain = [values.sign(), symlog(values), values.clamp(-1, 1), values.clamp(-10, 10) / 10]
+    return torch.cat([torch.stack(plain, -1), size / 10, waves.sin(), waves.cos()], -1)
+
+
+def _two_layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
