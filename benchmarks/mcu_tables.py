@@ -37,8 +37,12 @@ def mcu(result: dict[str, Any]) -> str:
     text += " static table. Down to the rung that meets 1 %.\n\n"
     few = [row for row in result["examples"] if row["rivals"] and row["ok"]]
     text += _against_rivals(few) + "\n" + _rivals_here(few) + "\n" + _against_rivals(result["families"])
-    text += "\nInstructions of a call / bytes of flash; the least are bold. *None*: more than 64 KiB of entries.\n"
+    text += "\nInstructions of a call / bytes of flash; the least are bold. *None* meets the tolerance.\n"
     return text + source(result)
+
+
+def _gain(value: float) -> str:
+    return f"{value:,.0f}x" if value >= 100 else f"{value:.2g}x"
 
 
 def _named(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -58,7 +62,7 @@ def _without_fpu(examples: list[dict[str, Any]]) -> str:
         for found in (row["targets"][target] for target in targets):
             name.append(f"{found['original']['median']:,.0f}")
             for side, gain in ((found["int16"], found["int16"]["speedup"]), (found["surrogate"], found["speedup"])):
-                name += [f"{side['median']:,.0f}", f"{gain:.2g}x"]
+                name += [f"{side['median']:,.0f}", _gain(gain)]
         cells.append(name)
     columns = [column for t in targets for column in (t, "int16 in, out", "faster", "float in, out", "faster")]
     return markdown(["int16 surrogate", "topology", "meets 1 %", *columns], cells, len(columns))
@@ -72,7 +76,7 @@ def _with_fpu(examples: list[dict[str, Any]]) -> str:
     for row, name in zip(rows, _named(rows), strict=True):
         for found in (row["targets"][target] for target in targets):
             name += [f"{found[side]['median']:,.0f}" for side in ("original", "surrogate")]
-            name.append(f"{found['speedup']:.2g}x")
+            name.append(_gain(found["speedup"]))
         host = row["host"]
         name += [f"{host['original']:.3g}", f"{host['surrogate']:.3g}", f"{host['original'] / host['surrogate']:.2g}x"]
         cells.append(name)

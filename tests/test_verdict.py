@@ -78,6 +78,7 @@ def test_cheapest() -> None:
         **{"time": "int16 linear table", "flash": "surrogate"},
         "int16": {"time": "int16 linear table", "flash": "surrogate"},
     }
+    assert found["reason"].endswith(" On cortex-m0plus the int16 linear table is faster still.")
     text = found["per_target"]["cortex-m0plus"]
     assert "Cheapest in time: the int16 linear table, in flash: the surrogate; with int16 in and out" in text
     missed = judge_use(MISSED, True, HOST, targets, tables)

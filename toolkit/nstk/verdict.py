@@ -63,6 +63,11 @@ def judge_use(
         no = [*([] if faster else ["this CPU"]), *(name for name, text in advice.items() if text.startswith("Not"))]
         reason = "Within tolerance." + (f" Use it on {_listed(yes)}." if yes else "")
         reason += f" It is not worth it on {_listed(no)}." if no else ""
+        reason += "".join(
+            f" On {name} the {cheapest[name]['time']} is faster still."
+            for name in used
+            if name in cheapest and cheapest[name]["time"] != "surrogate"
+        )
     verdict = _verdict(faster or bool(used), reason, per_target)
     return verdict | {"batches_only": batches_only and not used} | _some(cheapest)
 
