@@ -148,7 +148,7 @@ def test_public_names() -> None:
         assert name in dir(nstk)
         assert name not in ROW  # importing a module of that name would hide it
     importlib.import_module("nstk.verification")
-    assert nstk.verify is importlib.import_module("nstk.pipeline").verify
+    assert nstk.verify is importlib.import_module("nstk.saved").verify
     with pytest.raises(AttributeError, match="no attribute 'helpers'"):
         _ = nstk.helpers
     with pytest.raises(ImportError):
