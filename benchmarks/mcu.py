@@ -227,7 +227,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for part in options.part or PARTS:
             result[part] = PARTS[part](Path(name))
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+            options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

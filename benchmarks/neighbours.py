@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from reference_net import ReferenceNet
@@ -29,8 +30,9 @@ def emlearn_source(net: ReferenceNet) -> str:
 
     Method `loadable` is the only one: emlearn 0.23.2 refuses `inline` for regressors.
     """
-    import emlearn
     from sklearn.neural_network import MLPRegressor
+
+    emlearn = _import_emlearn()
 
     model = MLPRegressor(hidden_layer_sizes=(4, 4), activation="logistic", max_iter=1)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -45,9 +47,13 @@ def emlearn_source(net: ReferenceNet) -> str:
 
 def emlearn_includes() -> Path:
     """Return the folder of emlearn's headers."""
-    import emlearn
+    return Path(_import_emlearn().__file__).parent
 
-    return Path(emlearn.__file__).parent
+
+def _import_emlearn() -> Any:
+    with np.errstate():  # it makes numpy raise floating-point errors from then on
+        import emlearn
+    return emlearn
 
 
 def nncc_source(net: ReferenceNet) -> str:

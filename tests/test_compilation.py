@@ -13,6 +13,7 @@ from nstk.hypernetwork.checkpoint import load_checkpoint, save_checkpoint
 from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.probing import impute_probes, run_probes
+from nstk.hypernetwork.proposal import compile_with
 from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.program import Program, read_program
 from nstk.surrogate import load_surrogate, mlp_forward, normalize
@@ -143,8 +144,11 @@ def test_text_alone_runs_nothing(folder, source):
     program = read(source, "bend")
     compiled = compile_program(program, str(folder), None, ignore)
     assert compiled.x.shape == (0, 1)
-    assert np.isfinite(compiled.mean).all()
-    assert (compiled.scale > 0).all()
+    assert compiled.mean is None  # mean and scale are the pairs'
+    located = compile_with(*load_checkpoint(folder), program, None)
+    assert np.isfinite(located.mean).all()
+    assert (located.scale > 0).all()
+    np.testing.assert_array_equal(located.candidates[4, 4], compiled.candidates[4, 4])
 
 
 def test_constant_outputs(folder, source):
