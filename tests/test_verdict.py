@@ -38,8 +38,8 @@ def test_one_target_is_enough() -> None:
     assert found["reason"] == (
         "Within tolerance. Use it on cortex-m0plus. It is not worth it on this CPU and cortex-m4f."
     )
-    assert found["per_target"]["cortex-m0plus"].startswith("Use it: A call takes 800 instructions instead of 4,000")
-    assert found["per_target"]["cortex-m4f"].startswith("Not the surrogate: A call takes 300 instructions")
+    assert found["per_target"]["cortex-m0plus"].startswith("Use it. A call takes 800 instructions instead of 4,000")
+    assert found["per_target"]["cortex-m4f"].startswith("Not the surrogate. A call takes 300 instructions")
     assert "cheapest" not in found
 
 
@@ -51,7 +51,7 @@ def test_no_target_says_use() -> None:
 def test_int16_in_and_out_may_be_what_is_worth_it() -> None:
     found = judge_use(MET, True, HOST, {"cortex-m0plus": target(500, 700, 300)})
     assert found["use"]
-    assert found["per_target"]["cortex-m0plus"].startswith("Use it with int16 in and out: ")
+    assert found["per_target"]["cortex-m0plus"].startswith("Use it with int16 in and out. ")
 
 
 def test_a_target_that_was_not_measured_says_nothing() -> None:

@@ -106,10 +106,10 @@ def _advice(costs: Costs) -> str:
     if not costs["ok"]:
         return "Not the surrogate. "
     if costs["speedup"] > WORTHWHILE:
-        return "Use it: "
+        return "Use it. "
     if costs.get("int16", {}).get("speedup", 0) > WORTHWHILE:
-        return "Use it with int16 in and out: "
-    return "Not the surrogate: "
+        return "Use it with int16 in and out. "
+    return "Not the surrogate. "
 
 
 def _cheapest(
