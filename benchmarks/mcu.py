@@ -32,7 +32,7 @@ from nstk.pipeline import build
 from nstk.program import Program, read_program
 from nstk.quantization import quantize, quantize_inputs
 from nstk.targets.firmware import Callee
-from nstk.targets.measuring import run_on_target
+from nstk.targets.measuring import build_on_target, run_on_target
 from nstk.targets.target import TARGETS
 from nstk.targets.toolchains import find_toolchains
 
@@ -114,7 +114,7 @@ def measure_networks(folder: Path) -> list[dict[str, Any]]:
                     row: dict[str, Any] = {"target": target.name, "compiler": toolchain.label, "optimize": optimize}
                     row |= {"name": name, "unit": target.unit}
                     callee = replace(candidate.callee, optimize=optimize)
-                    empty, _ = run_on_target(target, toolchain, callee.nothing(), candidate.x)
+                    empty = build_on_target(target, toolchain, callee.nothing(), candidate.x)
                     try:
                         image, run = run_on_target(target, toolchain, callee, candidate.x)
                     except NstkError as error:

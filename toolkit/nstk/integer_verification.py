@@ -88,13 +88,10 @@ def check_integer_arithmetic(
         `ok`, `max_abs` difference in output units, `bound` (0), `worst_input`, `forms` compared.
     """
     inputs = program.inputs
-    x = np.concatenate(
-        [sampling.corners(inputs), sampling.edges(inputs, 512, seed), sampling.sobol(inputs, 4099, seed)]
-    )
-    middle = x.mean(0)
-    special = np.where(np.eye(len(inputs), dtype=bool), np.nan, middle)
+    inside, outside = sampling.arithmetic_points(inputs, seed)
+    special = np.where(np.eye(len(inputs), dtype=bool), np.nan, inside.mean(0))
     special = np.concatenate([special, *(np.where(np.isnan(special), end, special) for end in (np.inf, -np.inf, 0.0))])
-    x = np.concatenate([x, middle + 3 * (x[-512:] - middle), special]).astype(np.float32).astype(np.float64)
+    x = np.concatenate([inside, outside, special]).astype(np.float32).astype(np.float64)
     generator = np.random.default_rng([seed, 13])
     q = np.concatenate(
         [

@@ -80,6 +80,13 @@ def edges(inputs: Sequence[Input], n: int, seed: int) -> Array:
     return np.where(moved, np.where(generator.random((n, count)) < 0.5, lo, hi), x)
 
 
+def arithmetic_points(inputs: Sequence[Input], seed: int) -> tuple[Array, Array]:
+    """Return where emitted C is compared with its model: points `(N, I)` of the domain, and 512 around its outside."""
+    x = np.concatenate([corners(inputs), edges(inputs, 512, seed), sobol(inputs, 4099, seed)])
+    middle = x.mean(0)
+    return x, middle + 3 * (x[-512:] - middle)
+
+
 def snap(inputs: Sequence[Input], x: Array) -> Array:
     """Return x (N, I) clipped to the domain and rounded to what each input's type can hold; NaN stays NaN.
 

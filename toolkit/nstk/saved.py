@@ -83,7 +83,7 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = quiet) -> di
         The `verify` part of a report.
     """
     surrogate, original, header = _saved(saved, options)
-    program = surrogate.program
+    program, arithmetic = surrogate.program, arithmetic_of(surrogate)
     tolerance = parse_tolerance(options.tolerance or surrogate.provenance.get("tolerance", DEFAULT_TOLERANCE))
     if options.exhaustive:
         check_exhaustible(program)
@@ -92,16 +92,14 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = quiet) -> di
     if options.pairs is not None:
         x, y = read_program_pairs(program, options.pairs)
         held_out = Comparison(x, y, np.full_like(y, np.nan))
-        return verify_header(program, arithmetic_of(surrogate), header, None, tolerance, options.seed, held_out).record
+        return verify_header(program, arithmetic, header, None, tolerance, options.seed, held_out).record
     with run_program(original, options) as runner:
         check_program(runner, original, options.seed)
-        record = verify_header(
-            program, arithmetic_of(surrogate), header, runner.outputs, tolerance, options.seed
-        ).record
+        record = verify_header(program, arithmetic, header, runner.outputs, tolerance, options.seed).record
         if options.exhaustive:
             add_exhaustive(record, program, header, runner.outputs, tolerance, progress)
     if options.microcontrollers:
-        style, arithmetic = surrogate.provenance["emission"]["style"], arithmetic_of(surrogate)
+        style = surrogate.provenance["emission"]["style"]
         x = np.concatenate(
             [sampling.corners(program.inputs)[:64], sampling.draw(program.inputs, 192, options.seed + 6)]
         )

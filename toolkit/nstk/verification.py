@@ -125,12 +125,8 @@ def check_arithmetic(program: Program, folded: Folded, header: str, seed: int) -
         `ok`, `max_abs` difference, `bound` there, `worst_input` (largest difference relative to its bound).
     """
     inputs = program.inputs
-    x = np.concatenate(
-        [sampling.corners(inputs), sampling.edges(inputs, 512, seed), sampling.sobol(inputs, 4099, seed)]
-    )
-    if folded.clamp:
-        middle = x.mean(0)
-        x = np.concatenate([x, (middle + 3 * (x[-512:] - middle))])
+    inside, outside = sampling.arithmetic_points(inputs, seed)
+    x = np.concatenate([inside, outside]) if folded.clamp else inside
     x = x.astype(np.float32).astype(np.float64)
     expected, bound = folded.evaluate(x)
     base = header_names(program).base

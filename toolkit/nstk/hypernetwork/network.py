@@ -304,6 +304,12 @@ def _locate_mean(mean: Tensor, slopes: Tensor, centre: Tensor | None, half_width
     return (mean.clamp(-20, 20).sinh() + (slopes * centre / half_width).sum(1, keepdim=True)).asinh()
 
 
+def place(location: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the scale `(B,)` that a location `(B, 2)` stands for, see `Written`."""
+    scale = location[:, 1].clamp(-60, 60).exp()
+    return location[:, 0].clamp(-30, 30).sinh() * scale, scale
+
+
 def symlog(x: Tensor) -> Tensor:
     """Return sign(x) log(1 + |x|)."""
     return x.sign() * x.abs().log1p()

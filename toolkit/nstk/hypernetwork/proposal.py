@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.canonical import VARIANTS
-from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.network import HyperNetwork, place
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer
@@ -136,9 +136,7 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
     out = model(ids, None, values, *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
-        location = out.location.double().numpy()
-        scale = np.exp(location[:, 1].clip(-60, 60))
-        mean = np.sinh(location[:, 0].clip(-30, 30)) * scale
+        mean, scale = (tensor.numpy() for tensor in place(out.location.double()))
     candidates = {}
     for topology, written in zip(model.topologies, out.parameters, strict=True):
         ranked = written

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import cheb2poly
@@ -26,8 +27,27 @@ _SIXTH = 10923  # 2^16 / 6
 _BLOCK = 4096  # points evaluated at once
 
 
+class _Tensor:
+    """What is a tensor of numbers for each output."""
+
+    kind: str
+    tables: tuple[NDArray[Any], ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Entries or coefficients along each input."""
+        return self.tables[0].shape
+
+
+class _Table(_Tensor):
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """Cells along each input."""
+        return tuple(n - EXTRA[self.kind] for n in self.shape)
+
+
 @dataclass(frozen=True, eq=False)
-class FloatTable:
+class FloatTable(_Table):
     """An interpolated table of float entries.
 
     Attributes:
@@ -41,16 +61,6 @@ class FloatTable:
     lo: Floats
     scale: Floats
     tables: tuple[Floats, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Entries along each input."""
-        return self.tables[0].shape
-
-    @property
-    def cells(self) -> tuple[int, ...]:
-        """Cells along each input."""
-        return tuple(n - EXTRA[self.kind] for n in self.shape)
 
     def evaluate(self, x: Array) -> tuple[Array, Array]:
         """Return outputs `(N, O)` for x `(N, I)` in float64, and bounds `(N, O)` on what float32 rounding may add."""
@@ -69,7 +79,7 @@ class FloatTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Polynomial:
+class Polynomial(_Tensor):
     """A polynomial in every input, by Horner's rule in powers of the inputs mapped to [-1, 1].
 
     Attributes:
@@ -88,11 +98,6 @@ class Polynomial:
     scale: Floats
     tables: tuple[Floats, ...]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Coefficients along each input."""
-        return self.tables[0].shape
-
     def evaluate(self, x: Array) -> tuple[Array, Array]:
         """Return outputs `(N, O)` for x `(N, I)` in float64, and bounds `(N, O)` on what float32 rounding may add."""
         x = np.clip(x, self.lo.astype(np.float64), self.hi.astype(np.float64))
@@ -107,7 +112,7 @@ class Polynomial:
 
 
 @dataclass(frozen=True, eq=False)
-class IntegerTable(IntegerArithmetic):
+class IntegerTable(_Table, IntegerArithmetic):
     """An interpolated table of int16 entries.
 
     Attributes:
@@ -117,16 +122,6 @@ class IntegerTable(IntegerArithmetic):
 
     kind: str
     tables: tuple[NDArray[np.int16], ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Entries along each input."""
-        return self.tables[0].shape
-
-    @property
-    def cells(self) -> tuple[int, ...]:
-        """Cells along each input."""
-        return tuple(n - EXTRA[self.kind] for n in self.shape)
 
     def sums(self, q: Integers) -> Integers:
         """Return every output's int32 sums `(N, O)` from int16 inputs `(N, I)`: 2^14 for every unit of an entry."""

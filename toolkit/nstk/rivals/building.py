@@ -184,12 +184,7 @@ def check_rival_arithmetic(program: Program, arithmetic: Arithmetic, header: str
     base = rival_names(program, arithmetic).base
     if isinstance(arithmetic, IntegerTable):
         return check_integer_arithmetic(program, arithmetic, header, seed, base)
-    inputs = program.inputs
-    x = np.concatenate(
-        [sampling.corners(inputs), sampling.edges(inputs, 512, seed), sampling.sobol(inputs, 4099, seed)]
-    )
-    middle = x.mean(0)
-    x = np.concatenate([x, middle + 3 * (x[-512:] - middle)]).astype(np.float32).astype(np.float64)
+    x = np.concatenate(sampling.arithmetic_points(program.inputs, seed)).astype(np.float32).astype(np.float64)
     expected, bound = arithmetic.evaluate(x)
     with ProgramRunner(program, header=header, form="float", callee=f"{base}_f") as runner:
         difference = np.abs(runner.run(x) - expected)

@@ -23,15 +23,11 @@ _LIMIT_SECONDS = 120.0
 _LINK = ("-Wl,--gc-sections", "-Wl,-u,nstk_fields")
 
 
-def run_on_avr(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -> tuple[Image, Run]:
-    """Build a function for an AVR with the arguments in flash, and call it there with x (N, I).
-
-    Cycles are those of a call less those of an empty function's, but with the `ret`; the timer's interrupts are taken
-    out. Deepest stack and outputs come from calls that nothing interrupts, too.
+def build_avr_image(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -> Image:
+    """Build a function for an AVR, with the arguments x (N, I) of all calls in flash.
 
     Raises:
-        ToolError: simavr is not installed, or the function does not compile or fit.
-        MisbehaviorError: It crashes or does not end there.
+        ToolError: The function does not compile or fit.
     """
     empty = callee.nothing()
     probe = link_callee(target, toolchain, empty, call_text(empty) + "int main(void) {}\n", _LINK)
@@ -45,18 +41,30 @@ def run_on_avr(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -
         delay=_DELAY,
     )
     path = link_callee(target, toolchain, callee, text, _LINK)
-    lines = _simulate(path, target)
+    flash, ram = read_sizes(path)
+    return Image(path, layout, flash - rows.nbytes, ram)  # the arguments are the harness's
+
+
+def run_avr_image(image: Image, count: int, target: Target) -> Run:
+    """Run what `build_avr_image` built for so many calls.
+
+    Cycles are those of a call less those of an empty function's, but with the `ret`; the timer's interrupts are taken
+    out. Deepest stack and outputs come from calls that nothing interrupts, too.
+
+    Raises:
+        ToolError: simavr is not installed.
+        MisbehaviorError: The function crashes or does not end there.
+    """
+    lines = _simulate(image.path, target)
     stack, nothing, delay, *calls = (np.frombuffer(bytes.fromhex(line), np.uint8) for line in lines)
     none, _ = _timing(nothing)
     slow, interrupts = _timing(delay)
     each, rest = divmod(slow - none - _DELAY, interrupts)
-    if rest or len(calls) != 2 * len(x):
+    if rest or len(calls) != 2 * count:
         raise MisbehaviorError(f"simulated {target.name}: its timer cannot be read", "leave out this target")
     counts = np.array([total - none + _RETURN - each * n for total, n in map(_timing, calls[::2])], np.int64)
     deepest = int(stack.view("<u2")[0])
-    flash, ram = read_sizes(path)
-    image = Image(path, layout, flash - rows.nbytes, ram)  # the arguments are the harness's
-    return image, Run(np.stack(calls[1::2]), counts, counts.astype(np.float64), deepest)
+    return Run(np.stack(calls[1::2]), counts, counts.astype(np.float64), deepest)
 
 
 def _timing(line: NDArray[np.uint8]) -> tuple[int, int]:

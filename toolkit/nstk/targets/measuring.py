@@ -17,7 +17,7 @@ from nstk.program import Program
 from nstk.quantization import IntegerArithmetic, quantize_inputs
 from nstk.report import number
 from nstk.sandbox import ProgramRunner
-from nstk.targets.avr_simulation import run_on_avr
+from nstk.targets.avr_simulation import build_avr_image, run_avr_image
 from nstk.targets.emulation import Run, run_image
 from nstk.targets.firmware import Callee, Image, build_image
 from nstk.targets.target import Target
@@ -75,7 +75,7 @@ def measure_target(
     how: dict[str, Any] = {"optimize": optimize, "includes": includes, "cflags": cflags}
     found = find_toolchain(target, toolchain)
     original = Callee(program, program.name, program.source, **how)
-    empty, _ = run_on_target(target, found, original.nothing(), x)
+    empty = build_on_target(target, found, original.nothing(), x)
     image, run = run_on_target(target, found, original, x)
     before = _costs(image, empty, run)
     before["max_abs"] = _largest(image.layout.unpack(run.rows), _on_host(original, x, None))
@@ -120,7 +120,7 @@ def measure_header(
     """
     found = find_toolchain(target, toolchain)
     surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
-    empty, _ = run_on_target(target, found, surrogate.nothing(), x)
+    empty = build_on_target(target, found, surrogate.nothing(), x)
     image, run = run_on_target(target, found, surrogate, x)
     verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
     costs = {**verified, "unit": target.unit, **_costs(image, empty, run)}
@@ -197,7 +197,7 @@ def _measure_integers(
     """Run `<function>_surrogate_q` where x (N, I) is in int16; return its costs, and whether it is the model's bits."""
     callee = replace(surrogate, program=integer_program(surrogate.program))
     q = quantize_inputs(quantized.inputs, x)
-    empty, _ = run_on_target(target, toolchain, callee.nothing(), q.astype(np.float64))
+    empty = build_on_target(target, toolchain, callee.nothing(), q.astype(np.float64))
     image, run = run_on_target(target, toolchain, callee, q.astype(np.float64))
     same = image.layout.unpack(run.rows) == quantized.evaluate_q(q)
     return _costs(image, empty, run) | {"identical": bool(same.all())}
@@ -215,11 +215,18 @@ def _judge(target: Target, toolchain: Toolchain, got: Array, expected: Array, bo
     }
 
 
+def build_on_target(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -> Image:
+    """Build a function for a target, to be called there with x (N, I)."""
+    if target.family == "avr":
+        return build_avr_image(target, toolchain, callee, x)
+    return build_image(target, toolchain, callee)
+
+
 def run_on_target(target: Target, toolchain: Toolchain, callee: Callee, x: Array) -> tuple[Image, Run]:
     """Build a function for a target and call it there with x (N, I)."""
+    image = build_on_target(target, toolchain, callee, x)
     if target.family == "avr":
-        return run_on_avr(target, toolchain, callee, x)
-    image = build_image(target, toolchain, callee)
+        return image, run_avr_image(image, len(x), target)
     return image, run_image(image, image.layout.pack(x, target), target)
 
 

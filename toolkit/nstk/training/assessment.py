@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from nstk.hypernetwork.network import HyperNetwork
+from nstk.hypernetwork.network import HyperNetwork, place
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.mlp import forward
 from nstk.training.data import Batch, TrainingData
@@ -58,6 +58,5 @@ def _standardize(got: Tensor, location: Tensor | None, batch: Batch) -> Tensor:
     """Return outputs `(B, N)` in units of the true standardization, from those of the one the text predicts."""
     mean, scale = 0.0 * batch.mean, torch.ones_like(batch.scale)
     if location is not None:
-        scale = location[:, 1].float().clamp(-60, 60).exp()
-        mean = location[:, 0].float().clamp(-30, 30).sinh() * scale
+        mean, scale = place(location.float())
     return (got * scale[:, None] + (mean - batch.mean)[:, None]) / batch.scale[:, None]

@@ -96,9 +96,12 @@ class _Run:
         if options.precision == "auto":
             self.bfloat16 = prefers_bfloat16(self.device)
         self.network: Any = torch.compile(self.model) if options.compiled else self.model
-        parameters = list(self.model.parameters())
-        self.optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        # Once: walking the modules takes 2 % of a step.
+        self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
+        self.optimizer = torch.optim.AdamW(
+            list(self.parameters.values()), betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        )
+        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
         self.step, self.elapsed = 0, 0.0
         self.losses: list[Tensor] = []  # of steps not yet logged
         out.mkdir(parents=True, exist_ok=True)
@@ -181,7 +184,7 @@ class _Run:
     def _advance(self, stage: Stage, place: float) -> Tensor:
         """Make one step; returns the loss over the whole batch."""
         options, size = self.options, self._size(stage)
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.parameters.items():
             parameter.requires_grad_(not name.startswith(stage.keeps))
         seed = options.seed * 2**32 + self.step
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -202,13 +205,13 @@ class _Run:
             loss = self._loss(self.network, stage, part, rows, draws, made).sum() / size
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        self._add_up([*gradients, total])
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP, foreach=True)
+        parameters = list(self.parameters.values())
+        self._add_up([*(p.grad for p in parameters if p.grad is not None), total])
+        torch.nn.utils.clip_grad_norm_(parameters, _CLIP, foreach=True)
         self.optimizer.step()
         weight = 1 - min(_AVERAGE, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.model.parameters()), weight)
+            torch._foreach_lerp_(list(self.average.values()), parameters, weight)
         return total
 
     def _loss(
