@@ -40,7 +40,7 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("exestack", domains=12, other_domains=4, mutants=16, generated=60_000, beyond=True),
+        Preset("exestack", domains=12, other_domains=4, mutants=16, generated=180_000, beyond=True),
         Preset("exestack-cpn"),
         Preset("exestack-draft", varying=1, outputs=2),
     )

@@ -1,5 +1,7 @@
 """Random numeric functions: locals, branches, loops, iterations, tables and helpers drawn from a grammar."""
 
+from collections.abc import Callable, Sequence
+
 from nstk.corpus.generation.grammar_expressions import ATOM, BOUND, CHOICE, PRODUCT, SUM, Expressions, Value
 from nstk.corpus.generation.idioms import decimal
 from nstk.corpus.generation.writing import Draft
@@ -30,9 +32,13 @@ _NAMES = """
     """.split()  # noqa: SIM905
 
 
-def write_random_function(draft: Draft, arguments: int) -> tuple[str, str]:
-    """Write a random function of some arguments into a draft; return a name for it and its value."""
-    return _Grammar(draft, arguments).write()
+def write_random_function(draft: Draft, arguments: int, short: bool = False) -> tuple[str, str]:
+    """Write a random function of some arguments into a draft; return a name for it and its value.
+
+    A short one is an expression or two, as most functions of real code are.
+    """
+    grammar = _Grammar(draft, arguments)
+    return grammar.write_short() if short else grammar.write()
 
 
 class _Grammar(Expressions):
@@ -50,20 +56,39 @@ class _Grammar(Expressions):
         rng = self.rng
         kinds = (self._local, self._local, self._local, self._local, self._update, self._branch, self._choice,
                  self._early, self._loop, self._until, self._steps, self._table, self._helper)  # fmt: skip
-        count = rng.choice((0, 1, 1, 2, 2, 3, 3, 4)) + self.arguments // 4
-        for _ in range(count):
-            unused, written = self.unused.copy(), len(self.draft.statements)
-            rng.choice(kinds)()
-            if len(self.draft.statements) == written:
-                self.unused = unused
+        self._write_statements(kinds, rng.choice((0, 1, 1, 2, 2, 3, 3, 4)) + self.arguments // 4)
         value = self.expression(rng.choice((1, 2, 2, 3)))
         while self.unused:
             value = self.join(value, self.expression(1 if len(self.unused) < 3 else 2))
         if rng.random() < 0.25:
             value = self.call(value)
+        return self._finish(value)
+
+    def write_short(self) -> tuple[str, str]:
+        """Write at most one statement; return a name for the function and its value."""
+        rng = self.rng
+        kinds = (self._local, self._local, self._update, self._branch, self._early, self._early, self._helper)
+        self._write_statements(kinds, rng.choice((0, 0, 0, 1)))
+        value = self.expression(rng.choice((1, 1, 1, 2)))
+        while self.unused:
+            value = self.join(value, self.leaf())
+        if rng.random() < 0.12 and not self.draft.statements:
+            other = self.expression(rng.choice((0, 1)))
+            lo, hi = min(value.lo, other.lo), max(value.hi, other.hi)
+            value = Value(f"{self.condition()} ? {value.text} : {other.text}", lo, hi, CHOICE)
+        return self._finish(value)
+
+    def _write_statements(self, kinds: Sequence[Callable[[], None]], count: int) -> None:
+        for _ in range(count):
+            unused, written = self.unused.copy(), len(self.draft.statements)
+            self.rng.choice(kinds)()
+            if len(self.draft.statements) == written:
+                self.unused = unused
+
+    def _finish(self, value: Value) -> tuple[str, str]:
         if value.size > 9.0:
-            value = Value(f"{value.held(PRODUCT)} / {decimal(rng, value.size / 4)}", -6, 6, PRODUCT)
-        return rng.choice(_NAMES), value.text
+            value = Value(f"{value.held(PRODUCT)} / {decimal(self.rng, value.size / 4)}", -6, 6, PRODUCT)
+        return self.rng.choice(_NAMES), value.text
 
     def _declare(self, value: Value) -> None:
         if value.size > BOUND:

@@ -81,10 +81,21 @@ class Expressions:
             square = self.multiply(value, value)
             return square if rng.random() < 0.6 else self.multiply(square, value)
         if kind < 0.5:
-            number = self.number()
-            value = self.expression(depth - 1)
-            return self.add(value, number) if number.text == "1.0" else self.multiply(number, value)
+            return self.scale(self.expression(depth - 1))
         return self.join(self.expression(depth - 1), self.expression(rng.randrange(depth)))
+
+    def scale(self, value: Value) -> Value:
+        """Return the expression with a number added, multiplied or divided by, or its negative."""
+        kind, number = self.rng.random(), self.number()
+        if kind < 0.15:
+            return Value(f"-{value.held(ATOM)}", -value.hi, -value.lo, PRODUCT)
+        if number.text == "1.0" or kind < 0.4:
+            return self.add(value, number) if kind < 0.3 else self.subtract(number, value)
+        if kind < 0.5:
+            return self.subtract(value, number)
+        if kind < 0.6:
+            return self.divide(value, number)
+        return self.multiply(number, value) if kind < 0.85 else self.multiply(value, number)
 
     def join(self, a: Value, b: Value) -> Value:
         """Return the sum, difference, product or quotient of two expressions."""
