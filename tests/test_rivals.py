@@ -19,7 +19,8 @@ from nstk.rivals.basis import design_matrix, fit_matrix
 from nstk.rivals.building import Rival, build_rivals, check_rival_arithmetic, check_rival_constants
 from nstk.rivals.emission import emit_rival
 from nstk.sandbox import ProgramRunner
-from nstk.targets.measuring import measure_header
+from nstk.targets.firmware import Callee
+from nstk.targets.measuring import measure_surrogate
 from nstk.targets.target import find_target
 from nstk.verification import Comparison, Function, covering_points
 
@@ -170,8 +171,8 @@ def test_on_a_core_without_fpu(rivals: dict[str, list[Rival]]) -> None:
     for rival in rivals["bump"]:
         made = rival.arithmetic
         quantized = made if isinstance(made, IntegerTable) else None
-        target = find_target("cortex-m0plus")
-        costs = measure_header(p, rival.header, x, target, callee=rival.callee, quantized=quantized, toolchain="zig")
+        callee, target = Callee(p, rival.callee, rival.header), find_target("cortex-m0plus")
+        costs = measure_surrogate(callee, x, target, quantized=quantized, toolchain="zig")
         assert costs["ok"]
         assert costs["identical"]
         if quantized is not None:

@@ -46,6 +46,10 @@ def network(style: str = "speed", clamp: bool = True) -> tuple[Program, Folded, 
     return p, folded, emit(p, folded, style=style)
 
 
+def surrogate(p: Program, header: str) -> Callee:
+    return Callee(p, "f_surrogate", header)
+
+
 def points(p: Program, n: int = 12) -> np.ndarray:
     return np.concatenate([sampling.corners(p.inputs)[:4], sampling.draw(p.inputs, n - 4, 5)])
 
@@ -58,7 +62,7 @@ def run(p: Program, x: np.ndarray, target: Target = M4, toolchain: str = "zig") 
 @pytest.mark.parametrize("name", ["cortex-m3", "cortex-m7", "cortex-m33", "rv32imfc"])
 def test_surrogate_equals_the_host(name: str) -> None:
     p, _, header = network()
-    found = verify_target(p, header, points(p), find_target(name), toolchain="zig")
+    found = verify_target(surrogate(p, header), points(p), find_target(name), toolchain="zig")
     assert found["ok"]
     assert found["identical"]
 
@@ -66,7 +70,7 @@ def test_surrogate_equals_the_host(name: str) -> None:
 @pytest.mark.parametrize("name", ["cortex-m0plus", "cortex-m4f", "rv32imc"])
 def test_costs_are_measured(name: str) -> None:
     p, _, header = network()
-    found = measure_target(p, header, points(p, 6), find_target(name), toolchain="zig")
+    found = measure_target(surrogate(p, header), points(p, 6), find_target(name), toolchain="zig")
     assert found["ok"]
     assert found["identical"]
     assert found["surrogate"]["max_abs"] == 0
@@ -86,7 +90,7 @@ def test_surrogate_from_gcc(name: str) -> None:
     if name == AVR.name and not shutil.which("simavr"):
         pytest.skip("no simavr")
     x = points(p, 6)
-    found = verify_target(p, header, x, find_target(name), toolchain="gcc", bound=2 * folded.evaluate(x)[1])
+    found = verify_target(surrogate(p, header), x, find_target(name), toolchain="gcc", bound=2 * folded.evaluate(x)[1])
     assert found["ok"]
     assert found["identical"] or name == AVR.name
     assert found["compiler"].partition("-gcc")[0] in ("arm-none-eabi", "riscv64-unknown-elf", "avr")
@@ -121,11 +125,11 @@ def test_wrong_entry_is_caught(style: str) -> None:
     place = slice(*table.span(1))
     entry = f"\n#ifdef __arm__\n{wrong}\n#else\n{table[1]}f\n#endif\n"
     changed = header[: place.start] + entry + header[place.stop + 1 :]
-    found = verify_target(p, changed, points(p, 64), M4)
+    found = verify_target(surrogate(p, changed), points(p, 64), M4)
     assert not found["ok"]
     assert not found["identical"]
     assert 0 < found["max_abs"] < 1e-6
-    assert verify_target(p, header, points(p, 64), M4)["ok"]
+    assert verify_target(surrogate(p, header), points(p, 64), M4)["ok"]
 
 
 def test_every_kind_of_argument() -> None:

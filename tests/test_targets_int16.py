@@ -38,8 +38,8 @@ def points(p: Program, n: int = 24) -> np.ndarray:
 def test_results_are_the_model(name: str, style: str) -> None:
     p, quantized, header = network(style)
     target, x = find_target(name), points(p)
-    optimize = "-Os" if style == "size" else "-O2"
-    found = measure_target(p, header, x, target, optimize=optimize, quantized=quantized, toolchain="zig")
+    callee = Callee(p, "f_surrogate", header, "-Os" if style == "size" else "-O2")
+    found = measure_target(callee, x, target, quantized=quantized, toolchain="zig")
     assert found["ok"]
     assert found["identical"]
     assert found["int16"]["identical"]
@@ -48,17 +48,15 @@ def test_results_are_the_model(name: str, style: str) -> None:
         assert costs["min"] == costs["max"]
         assert costs["ram_bytes"] == 0
     outside = np.concatenate([3 * x, np.full((1, 9), np.nan), np.full((1, 9), -np.inf)])
-    image, run = run_on_target(
-        target, find_toolchain(target, "zig"), Callee(p, "f_surrogate", header, optimize), outside
-    )
+    image, run = run_on_target(target, find_toolchain(target, "zig"), callee, outside)
     np.testing.assert_array_equal(image.layout.unpack(run.rows), quantized.evaluate(outside)[0])
     assert (run.counts == found["surrogate"]["max"]).all()
 
 
 def test_costs_on_cortex_m0plus() -> None:
     p, quantized, header = network("speed")
-    how = {"optimize": "-Os", "quantized": quantized, "toolchain": "zig"}
-    found = measure_target(p, header, points(p, 5), find_target("cortex-m0plus"), **how)
+    callee, target = Callee(p, "f_surrogate", header, "-Os"), find_target("cortex-m0plus")
+    found = measure_target(callee, points(p, 5), target, quantized=quantized, toolchain="zig")
     assert found["int16"]["max"] <= 400
     assert found["surrogate"]["max"] <= 740
     assert f"With int16 in and out it takes {found['int16']['median']:.0f}" in explain_costs(found)
@@ -72,8 +70,8 @@ def test_wrong_entry_is_caught(table: str, entry: int) -> None:
     assert found is not None
     wrong = f"\n#ifdef __arm__\n{int(found[1]) + 1}\n#else\n{found[1]}\n#endif\n"
     changed = header[: found.start(1)] + wrong + header[found.end(1) :]
-    how = {"quantized": quantized, "toolchain": "zig"}
-    costs = measure_target(p, changed, points(p, 96), find_target("cortex-m0plus"), **how)
+    callee, target = Callee(p, "f_surrogate", changed), find_target("cortex-m0plus")
+    costs = measure_target(callee, points(p, 96), target, quantized=quantized, toolchain="zig")
     assert not costs["ok"]
     assert not costs["identical"]
     assert not costs["int16"]["identical"]

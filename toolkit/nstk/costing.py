@@ -16,6 +16,7 @@ from nstk.rivals.building import Rival, build_rivals
 from nstk.rivals.measuring import measure_rivals
 from nstk.rivals.sizing import MOST_INPUTS
 from nstk.surrogate import Surrogate
+from nstk.targets.firmware import Callee
 from nstk.targets.measuring import check_target, measure_target
 from nstk.targets.target import find_target
 from nstk.timing import time_host
@@ -31,14 +32,15 @@ def check_targets(options: BuildOptions) -> None:
         check_target(find_target(name))
 
 
-def target_options(options: BuildOptions, style: str, arithmetic: Folded | Quantized, x: Array) -> dict[str, Any]:
-    """Return how a surrogate is built and judged on a target; both roundings may differ by rung 2's bound there."""
-    bound = 2 * arithmetic.evaluate(x)[1]
-    return {"optimize": _optimization(style), "bound": bound, "includes": options.include, "cflags": options.cflags}
+def target_callee(program: Program, header: str, callee: str, options: BuildOptions, style: str) -> Callee:
+    """Return a surrogate as it is to be built for a target."""
+    return Callee(program, callee, header, "-Os" if style == "size" else "-O2", options.include, options.cflags)
 
 
-def _optimization(style: str) -> str:
-    return "-Os" if style == "size" else "-O2"
+def target_bound(arithmetic: Folded | Quantized, x: Array) -> Array:
+    """Return by how much (N, O) results on a target may differ at x: both roundings may, by rung 2's bound."""
+    bound: Array = 2 * arithmetic.evaluate(x)[1]
+    return bound
 
 
 def time_on_host(
@@ -52,23 +54,16 @@ def time_on_host(
 
 
 def measure_on_targets(
-    program: Program,
-    header: str,
-    callee: str,
-    options: BuildOptions,
-    style: str,
-    arithmetic: Folded | Quantized,
-    progress: Progress,
+    surrogate: Callee, options: BuildOptions, arithmetic: Folded | Quantized, progress: Progress
 ) -> dict[str, Any]:
     """Measure on every target but the host; a target an original cannot be built for gets `error` and `hint`."""
-    x = sampling.draw(program.inputs, 64, options.seed + 5)
+    x = sampling.draw(surrogate.program.inputs, 64, options.seed + 5)
+    bound, quantized = target_bound(arithmetic, x), arithmetic if isinstance(arithmetic, Quantized) else None
     found: dict[str, Any] = {}
     for name in options.microcontrollers:
         progress(f"counting on {name}")
-        how = target_options(options, style, arithmetic, x)
-        how["quantized"] = arithmetic if isinstance(arithmetic, Quantized) else None
         try:
-            found[name] = measure_target(program, header, x, find_target(name), callee=callee, **how)
+            found[name] = measure_target(surrogate, x, find_target(name), bound=bound, quantized=quantized)
         except NstkError as error:
             found[name] = {"error": error.message, "hint": error.hint}
     return found
@@ -92,14 +87,8 @@ def find_rivals(
 
 
 def cost_rivals(
-    program: Program,
-    rivals: Sequence[Rival],
-    host: dict[str, Any],
-    options: BuildOptions,
-    style: str,
-    progress: Progress,
+    surrogate: Callee, rivals: Sequence[Rival], host: dict[str, Any], options: BuildOptions, progress: Progress
 ) -> list[dict[str, Any]]:
     """Return the records of rivals with their costs; `host` is what `time_on_host` returned, and loses their times."""
-    x = sampling.draw(program.inputs, 64, options.seed + 5)
-    how: dict[str, Any] = {"includes": options.include, "cflags": options.cflags, "optimize": _optimization(style)}
-    return measure_rivals(program, rivals, host.pop("rivals_ns", {}), x, options.microcontrollers, progress, **how)
+    x = sampling.draw(surrogate.program.inputs, 64, options.seed + 5)
+    return measure_rivals(surrogate, rivals, host.pop("rivals_ns", {}), x, options.microcontrollers, progress)

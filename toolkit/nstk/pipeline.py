@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nstk import __version__
 from nstk.compilation import compile_program, hypernetwork_digest, method_name
-from nstk.costing import check_targets, cost_rivals, find_rivals, measure_on_targets, time_on_host
+from nstk.costing import check_targets, cost_rivals, find_rivals, measure_on_targets, target_callee, time_on_host
 from nstk.emission import header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded
@@ -176,13 +176,11 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
             allowed = np.array([output["tolerance"] for output in verified.record["outputs"]])
             found, missed = find_rivals(program, original, verified.checked, allowed, surrogate, options, progress)
         progress("timing")
-        host = (
-            time_on_host(program, header, header_names(program).base, options, found) if original is not None else None
-        )
-        targets = measure_on_targets(
-            program, header, header_names(program).base, options, options.style, arithmetic, progress
-        )
-        rivals = cost_rivals(program, found, host or {}, options, options.style, progress) + missed
+        base = header_names(program).base
+        host = time_on_host(program, header, base, options, found) if original is not None else None
+        callee = target_callee(program, header, base, options, options.style)
+        targets = measure_on_targets(callee, options, arithmetic, progress)
+        rivals = cost_rivals(callee, found, host or {}, options, progress) + missed
         plots = plot_data(program, surrogate, arithmetic, original, verified)
     report = assemble_report(
         program, options, fitted, surrogate, arithmetic, header, verified, host, targets, rivals, seconds

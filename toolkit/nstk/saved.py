@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
-from nstk.costing import check_targets, cost_rivals, find_rivals, measure_on_targets, target_options, time_on_host
+from nstk.costing import (
+    check_targets,
+    cost_rivals,
+    find_rivals,
+    measure_on_targets,
+    target_bound,
+    target_callee,
+    time_on_host,
+)
 from nstk.emission import emit, header_names
 from nstk.errors import UsageError
 from nstk.folding import Folded, fold
@@ -103,9 +111,10 @@ def verify(saved: Path, options: BuildOptions, progress: Progress = quiet) -> di
         x = np.concatenate(
             [sampling.corners(program.inputs)[:64], sampling.draw(program.inputs, 192, options.seed + 6)]
         )
+        callee = target_callee(program, header, header_names(program).base, options, style)
+        bound = target_bound(arithmetic, x)
         record["targets"] = {
-            name: verify_target(program, header, x, find_target(name), **target_options(options, style, arithmetic, x))
-            for name in options.microcontrollers
+            name: verify_target(callee, x, find_target(name), bound=bound) for name in options.microcontrollers
         }
         record["ok"] = bool(record["ok"] and all(found["ok"] for found in record["targets"].values()))
     return record
@@ -128,8 +137,9 @@ def bench(saved: Path, options: BuildOptions, progress: Progress = quiet) -> dic
     progress("timing")
     base, style = header_names(surrogate.program).base, surrogate.provenance["emission"]["style"]
     host = time_on_host(original, header, base, options, found)
-    targets = measure_on_targets(original, header, base, options, style, arithmetic_of(surrogate), progress)
-    rivals = cost_rivals(original, found, host, options, style, progress) + missed
+    callee = target_callee(original, header, base, options, style)
+    targets = measure_on_targets(callee, options, arithmetic_of(surrogate), progress)
+    rivals = cost_rivals(callee, found, host, options, progress) + missed
     return {"host": host, "targets": targets, **({"rivals": rivals} if rivals else {})}
 
 

@@ -4,16 +4,13 @@ import importlib.util
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nstk.emission import header_names
 from nstk.errors import ToolError
 from nstk.integer_emission import integer_program
-from nstk.program import Program
 from nstk.quantization import IntegerArithmetic, quantize_inputs
 from nstk.report import number
 from nstk.sandbox import ProgramRunner
@@ -31,18 +28,13 @@ _HOST_FLAGS = ("-DNSTK_NO_VECTORS", "-ffp-contract=off")
 
 
 def measure_target(
-    program: Program,
-    header: str,
+    surrogate: Callee,
     x: Array,
     target: Target,
     *,
-    callee: str | None = None,
-    optimize: str = "-O2",
     bound: Array | None = None,
     quantized: IntegerArithmetic | None = None,
     toolchain: str = "",
-    includes: tuple[Path, ...] = (),
-    cflags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Build original and surrogate for a target with equal flags, run both, and compare them with the host's.
 
@@ -50,17 +42,12 @@ def measure_target(
     its difference is told, not judged.
 
     Args:
-        program: The original.
-        header: Text of the surrogate's header.
+        surrogate: Drop-in function of a header.
         x: (N, I) inputs inside the domain.
         target: Where.
-        callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
-        optimize: `-O2`, or `-Os` for the size style.
         bound: See `verify_target`.
-        quantized: Arithmetic of an int16 header: also measures `<function>_surrogate_q`, int16 in and out.
+        quantized: Arithmetic of an int16 header: also measures `<name>_q`, int16 in and out.
         toolchain: `gcc` or `zig`; default the first that is here.
-        includes: Folders searched for headers.
-        cflags: The user's compiler flags, for both sides.
 
     Returns:
         What `verify_target` does, and: `original` and `surrogate`: `min`, `median`, `max` of what `unit` names per
@@ -72,16 +59,13 @@ def measure_target(
         ToolError: No toolchain or emulator, or a side does not compile or fit.
         MisbehaviorError: A side crashes there.
     """
-    how: dict[str, Any] = {"optimize": optimize, "includes": includes, "cflags": cflags}
     found = find_toolchain(target, toolchain)
-    original = Callee(program, program.name, program.source, **how)
+    original = replace(surrogate, name=surrogate.program.name, source=surrogate.program.source)
     empty = build_on_target(target, found, original.nothing(), x)
     image, run = run_on_target(target, found, original, x)
     before = _costs(image, empty, run)
     before["max_abs"] = _largest(image.layout.unpack(run.rows), _on_host(original, x, None))
-    after = measure_header(
-        program, header, x, target, callee=callee, bound=bound, quantized=quantized, toolchain=toolchain, **how
-    )
+    after = measure_surrogate(surrogate, x, target, bound=bound, quantized=quantized, toolchain=toolchain)
     costs = {
         **{key: after[key] for key in ("ok", "identical", "max_abs", "n", "compiler", "unit")},
         "original": before,
@@ -89,7 +73,7 @@ def measure_target(
         "estimated_cycles": after["cycles"],
         "speedup": before["cycles"] / after["cycles"],
         **{key: after[key] for key in ("flash_bytes", "ram_bytes", "stack_bytes")},
-        "flags": " ".join([optimize, *FLAGS[1:3], *cflags]),
+        "flags": " ".join([surrogate.optimize, *FLAGS[1:3], *surrogate.cflags]),
         "table": TABLES[target.table].source if target.table else "counted by simavr",
     }
     if quantized is not None:
@@ -97,21 +81,16 @@ def measure_target(
     return costs
 
 
-def measure_header(
-    program: Program,
-    header: str,
+def measure_surrogate(
+    surrogate: Callee,
     x: Array,
     target: Target,
     *,
-    callee: str | None = None,
-    optimize: str = "-O2",
     bound: Array | None = None,
     quantized: IntegerArithmetic | None = None,
     toolchain: str = "",
-    includes: tuple[Path, ...] = (),
-    cflags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Measure a header alone: arguments and errors as of `measure_target`.
+    """Measure a surrogate, or a rival, without the original: arguments and errors as of `measure_target`.
 
     Returns:
         What `verify_target` does, and `unit`, `min`, `median`, `max`, `cycles`, `flash_bytes`, `ram_bytes`,
@@ -119,10 +98,9 @@ def measure_header(
         model's, which `ok` asks for, too.
     """
     found = find_toolchain(target, toolchain)
-    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
     empty = build_on_target(target, found, surrogate.nothing(), x)
     image, run = run_on_target(target, found, surrogate, x)
-    verified = _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+    verified = _judge(target, found, surrogate, image, run, x, bound)
     costs = {**verified, "unit": target.unit, **_costs(image, empty, run)}
     if quantized is not None:
         costs["int16"] = _measure_integers(target, found, replace(surrogate, name=f"{surrogate.name}_q"), quantized, x)
@@ -131,33 +109,18 @@ def measure_header(
 
 
 def verify_target(
-    program: Program,
-    header: str,
-    x: Array,
-    target: Target,
-    *,
-    callee: str | None = None,
-    optimize: str = "-O2",
-    bound: Array | None = None,
-    toolchain: str = "",
-    includes: tuple[Path, ...] = (),
-    cflags: tuple[str, ...] = (),
+    surrogate: Callee, x: Array, target: Target, *, bound: Array | None = None, toolchain: str = ""
 ) -> dict[str, Any]:
     """Run a surrogate on a target and compare it with the same header on the host.
 
     It must give the host's bits where the target's arithmetic is exact, else stay within `bound`.
 
     Args:
-        program: The original.
-        header: Text of the surrogate's header.
+        surrogate: Drop-in function of a header.
         x: (N, I) inputs.
         target: Where.
-        callee: Name of the drop-in surrogate, where it is not `<function>_surrogate`.
-        optimize: `-O2`, or `-Os` for the size style.
         bound: (N, O) difference allowed on a target whose float arithmetic is not exact.
         toolchain: `gcc` or `zig`; default the first that is here.
-        includes: Folders searched for headers.
-        cflags: The user's compiler flags.
 
     Returns:
         `ok`; whether the results are `identical` to the host's, the largest difference `max_abs`, number `n` of inputs,
@@ -168,9 +131,7 @@ def verify_target(
         MisbehaviorError: It crashes there.
     """
     found = find_toolchain(target, toolchain)
-    surrogate = Callee(program, callee or header_names(program).base, header, optimize, includes, cflags)
-    image, run = run_on_target(target, found, surrogate, x)
-    return _judge(target, found, image.layout.unpack(run.rows), _on_host(surrogate, x, header), bound)
+    return _judge(target, found, surrogate, *run_on_target(target, found, surrogate, x), x, bound)
 
 
 def check_target(target: Target) -> str:
@@ -203,7 +164,11 @@ def _measure_integers(
     return _costs(image, empty, run) | {"identical": bool(same.all())}
 
 
-def _judge(target: Target, toolchain: Toolchain, got: Array, expected: Array, bound: Array | None) -> dict[str, Any]:
+def _judge(
+    target: Target, toolchain: Toolchain, surrogate: Callee, image: Image, run: Run, x: Array, bound: Array | None
+) -> dict[str, Any]:
+    """Compare what a surrogate computed on a target with what it computes here."""
+    got, expected = image.layout.unpack(run.rows), _on_host(surrogate, x, surrogate.source)
     same = (np.isnan(got) & np.isnan(expected)) | (got.view(np.uint64) == expected.view(np.uint64))
     allowed = same if target.exact or bound is None else same | (np.abs(got - expected) <= bound)
     return {
