@@ -142,7 +142,7 @@ def compnet(result: dict[str, Any]) -> str:
         "zero-shot": "before any fitting",
         "adam": "after 5,000 Adam epochs",
         "lm": "after 60 Levenberg-Marquardt steps",
-        "race": "after a race of four, 240 steps in all",
+        "race": "after 240 steps, against four random starts' race",
         "lm against adam": "60 steps against random starts' 5,000 epochs",
     }
     methods = ("pretrained", "maml", "compnet-text", "compnet")

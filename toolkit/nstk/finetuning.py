@@ -44,10 +44,10 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 }
 
 
-#: The race with compiled starts, a third of the work: many of them are tried briefly on few pairs, since what a good
-#: start needs is a long last heat. Chosen on the validation packages' functions.
+#: The race with compiled starts, a third of the work: few of them, tried briefly on few pairs, since what a good start
+#: needs is a long last heat. Chosen on the validation packages' functions.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(24, 384, 15), Stage(4, 1024, 40), Stage(1, 2048, 260)),
+    (4, 4): (Stage(12, 384, 15), Stage(3, 1024, 30), Stage(1, 2048, 300)),
     (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
     (16, 16): (Stage(6, 1024, 12), Stage(2, 2048, 20), Stage(1, 4096, 60)),
 }
