@@ -19,22 +19,22 @@ NSTK_Q_INLINE int16_t nstk_q_rounded(int32_t sum)
 
 NSTK_Q_INLINE int32_t nstk_q_mix(int16_t first, int16_t second, int16_t t)
 {
-    return (int32_t)(int16_t)(16384 - t) * first + (int32_t)t * second;
+    return ((int32_t)(int16_t)(16384 - t) * first) + ((int32_t)t * second);
 }
 
 NSTK_Q_INLINE int32_t nstk_q_linear1(const int16_t *v, const int16_t *t)
 {
-    return nstk_q_mix(NSTK_Q_READ16(v), NSTK_Q_READ16(v + 1), t[0]);
+    return nstk_q_mix(NSTK_Q_READ16(v), NSTK_Q_READ16(&v[1]), t[0]);
 }
 
 NSTK_Q_INLINE int32_t nstk_q_linear2(const int16_t *v, const int16_t *t, size_t row)
 {
-    const int16_t first = nstk_q_rounded(nstk_q_linear1(v, t + 1));
-    return nstk_q_mix(first, nstk_q_rounded(nstk_q_linear1(v + row, t + 1)), t[0]);
+    const int16_t first = nstk_q_rounded(nstk_q_linear1(v, &t[1]));
+    return nstk_q_mix(first, nstk_q_rounded(nstk_q_linear1(&v[row], &t[1])), t[0]);
 }
 
 NSTK_Q_INLINE int32_t nstk_q_linear3(const int16_t *v, const int16_t *t, size_t plane, size_t row)
 {
-    const int16_t first = nstk_q_rounded(nstk_q_linear2(v, t + 1, row));
-    return nstk_q_mix(first, nstk_q_rounded(nstk_q_linear2(v + plane, t + 1, row)), t[0]);
+    const int16_t first = nstk_q_rounded(nstk_q_linear2(v, &t[1], row));
+    return nstk_q_mix(first, nstk_q_rounded(nstk_q_linear2(&v[plane], &t[1], row)), t[0]);
 }

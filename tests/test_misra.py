@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from handmade import DOUBLE, INT, array, pointer, program, value
 from networks import inputs_program, random_surrogate, with_intervals
@@ -17,6 +18,9 @@ from nstk.options import STYLES
 from nstk.program import Program
 from nstk.quantization import quantize
 from nstk.resources import resource_dir
+from nstk.rivals.building import Rival, build_rivals
+from nstk.sampling import draw
+from nstk.verification import Comparison
 
 LISTED = set(re.findall(r"^\| (\d+\.\d+) \|", (resource_dir("runtime_c") / "MISRA.md").read_text(), re.MULTILINE))
 #: Macros of a compiler; with one given, cppcheck tries no others.
@@ -29,7 +33,7 @@ CONFIGURATIONS = {
 }
 #: What the list explains by a compiler's extensions must not show without them.
 EXTENSIONS = {"5.6", "17.3"}
-INTEGERS = {"10.1", "10.8", "19.2", "20.9"}
+INTEGERS = {"2.2", "10.1", "10.8", "19.2", "20.9"}
 
 
 def cppcheck() -> str:
@@ -61,7 +65,23 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"{number}_{style}_{p.name}"
                 (folder / f"{name}.h").write_text(text)
                 (folder / f"{name}.c").write_text(f'#include "{name}.h"\n')
+    for rival in some_rivals():
+        name = f"{rival.record['number']}_{rival.record['kind']}_{rival.arithmetic.shape[0]}"
+        (folder / f"{name}.h").write_text(rival.header)
+        (folder / f"{name}.c").write_text(f'#include "{name}.h"\n')
     return folder
+
+
+def some_rivals() -> list[Rival]:
+    """Return rivals of every kind, with two inputs and double and int outputs."""
+    p = program("", value("a", DOUBLE), value("b"), pointer("c", INT), pointer("d", DOUBLE), returns=None)
+
+    def original(x: np.ndarray) -> np.ndarray:
+        return np.stack([300 * np.sin(2 * x[:, 0]) * x[:, 1], np.cos(x[:, 0] - x[:, 1])], 1)
+
+    x = draw(p.inputs, 2000, 1)
+    known = Comparison(x, original(x), np.full((len(x), 2), np.nan))
+    return build_rivals(p, original, known, np.array([6.0, 0.02]), 0, integers=True)[0]
 
 
 def violations(folder: Path, configuration: str) -> set[tuple[str, str]]:

@@ -88,7 +88,7 @@ def emit_rival(program: Program, arithmetic: Arithmetic, errors: Mapping[str, st
     number = "int16" if isinstance(arithmetic, IntegerTable) else "float"
     lines.append(f"made of    {what}, {size} {number} {unit}{each}")
     strides = [f"{name}_STRIDE" for name in names.macros[:-1]]
-    factors = [*(f" * {stride}" for stride in strides), ""]
+    factors = [*(f" * (size_t){stride}" for stride in strides), ""]
     context: dict[str, Any] = {
         "banner": closed_banner([*lines, *domain_lines(program, outside)], errors),
         "macros": macro_lines(macros),
@@ -140,7 +140,7 @@ def _axis(names: Names, polynomial: Polynomial, i: int) -> dict[str, Any]:
     count = polynomial.shape[i]
     horner = "c[0]"
     for k in range(1, count):
-        horner = f"({horner}) * u[{i}] + c[{k}]" if k > 1 else f"c[0] * u[{i}] + c[1]"
+        horner = f"(({horner}) * u[{i}]) + c[{k}]" if k > 1 else f"(c[0] * u[{i}]) + c[1]"
     macro = names.macros[i]
     return {
         "input": i,
