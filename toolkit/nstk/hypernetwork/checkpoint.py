@@ -77,7 +77,8 @@ def load_checkpoint(folder: Path) -> tuple[HyperNetwork, ProgramTokenizer]:
         own = {field.name for field in fields(NetworkConfig)}
         config = NetworkConfig(**{name: value for name, value in record.items() if name in own})
         weights = _read_weights(folder)
-        with torch.device("meta"):
+        # Not on the meta device: drawing there imports torch's compiler, which takes seconds.
+        with torch.random.fork_rng(devices=[]):
             network = HyperNetwork(config)
         network.load_state_dict(weights, assign=True)
         tokenizer = _read_tokenizer(folder)
