@@ -165,6 +165,17 @@ def test_constants() -> None:
         assert all(r.record["verify"]["ok"] for r in built)
 
 
+@pytest.mark.parametrize("value_of", [1.0, -7.5])
+def test_a_constant_beside_another_output(value_of: float) -> None:
+    """Fitted entries of a constant differ by rounding; that is no range to scale to int16."""
+    built, missed = build(ARM, lambda x: np.stack([np.sin(2 * x[:, 0]) * x[:, 1], np.full(len(x), value_of)], 1))
+    assert not missed
+    for rival in built:
+        assert rival.record["verify"]["ok"]
+        if isinstance(rival.arithmetic, IntegerTable):
+            assert all(output.reduce < 32 for output in rival.arithmetic.outputs)
+
+
 def test_on_a_core_without_fpu(rivals: dict[str, list[Rival]]) -> None:
     p = BUMP
     x = sampling.draw(p.inputs, 24, 3)

@@ -185,7 +185,8 @@ def integer_table(kind: str, inputs: Sequence[Input], fit: Array) -> IntegerTabl
     tables, outputs = [], []
     for entries in np.moveaxis(fit, -1, 0):
         low, high = float(entries.min()), float(entries.max())
-        half = (high - low) / 2 or max(abs(high), 1.0) * 2.0**-15
+        # A constant's entries differ by rounding at most: nothing finer than float32 is told apart.
+        half = max((high - low) / 2, max(abs(low), abs(high)) * 2.0**-24) or 2.0**-15
         bits = math.floor(math.log2(32766 / half))
         made = output_format(low, high, bits + WEIGHT_BITS, 32767 << WEIGHT_BITS)
         if not fraction_bits_allowed(made.bits):
