@@ -14,9 +14,37 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from nstk import __version__
-from nstk.console import progress_bar, progress_shown, show_part, show_reports
+from nstk.cli_options import (
+    Cflags,
+    Debug,
+    Domain,
+    Effort,
+    Exhaustive,
+    Folder,
+    Function,
+    Include,
+    Init,
+    Json,
+    NoClamp,
+    Norm,
+    Number,
+    Optimizer,
+    Out,
+    Outputs,
+    Pairs,
+    Samples,
+    Seed,
+    SigmoidError,
+    SourceText,
+    Style,
+    Target,
+    ToleranceText,
+    TopologyName,
+)
+from nstk.console import progress_shown, show_part, show_reports
 from nstk.corpus.cli import corpus
 from nstk.errors import NstkError, UsageError
+from nstk.training.cli import train
 
 if TYPE_CHECKING:
     from nstk.options import BuildOptions
@@ -30,39 +58,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(corpus)
-
-Function = Annotated[str | None, typer.Option("--function", help="Function to take from the file.")]
-Domain = Annotated[str | None, typer.Option("--domain", help='Inputs\' intervals, "t=-20:60, rh=1:100".')]
-Outputs = Annotated[str | None, typer.Option("--outputs", help="Pointer parameters that are outputs, a,b.")]
-ToleranceText = Annotated[str | None, typer.Option("--tolerance", help="Largest error: 0.01 (output units) or 1%.")]
-Norm = Annotated[str, typer.Option("--norm", help="rms, or max to aim at the largest error.")]
-TopologyName = Annotated[str, typer.Option("--topology", help="auto, 4-4, 8-8, 16-16 or 32-32.")]
-Number = Annotated[str, typer.Option("--number", help="auto, float or int16.")]
-Style = Annotated[str, typer.Option("--style", help="speed or size.")]
-Target = Annotated[list[str] | None, typer.Option("--target", help="Where to measure (repeatable): see nstk targets.")]
-Init = Annotated[
-    str,
-    typer.Option("--init", help="Initial parameters: random, compnet, compnet-text, pretrained, maml, or a folder."),
-]
-Optimizer = Annotated[str, typer.Option("--optimizer", help="lm, or adam for the paper's protocol.")]
-Samples = Annotated[int | None, typer.Option("--samples", help="Training pairs; default: what the topology needs.")]
-Effort = Annotated[str, typer.Option("--effort", help="quick (without rivals), normal or high.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of every draw.")]
-NoClamp = Annotated[bool, typer.Option("--no-clamp", help="Do not clamp inputs to the domain.")]
-SigmoidError = Annotated[
-    float | None, typer.Option("--sigmoid-error", help="Error allowed to the emitted activation.", show_default=False)
-]
-Pairs = Annotated[
-    Path | None, typer.Option("--pairs", help="CSV, NPZ or Parquet pairs instead of running the program.")
-]
-Exhaustive = Annotated[bool, typer.Option("--exhaustive", help="Verify every float of a one-input program.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder that gets <function>/.")]
-Cflags = Annotated[str, typer.Option("--cflags", help="Compiler flags the program needs.")]
-Include = Annotated[list[Path] | None, typer.Option("--include", help="Folder of headers it needs (repeatable).")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Folder = Annotated[Path, typer.Argument(metavar="SURROGATE", help="Folder that nstk build wrote.")]
-SourceText = Annotated[str | None, typer.Argument(metavar="SOURCE[:FUNCTION]", help="C file.", show_default=False)]
 
 
 @app.callback(invoke_without_command=True)
@@ -332,77 +327,7 @@ def bench(
     show_part("bench", record, as_json)
 
 
-@app.command()
-def train(
-    pack: Annotated[Path, typer.Argument(metavar="PACK", help="File that nstk corpus pack wrote.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run; a run found there goes on.")] = Path("compnet"),
-    preset: Annotated[
-        str, typer.Option("--preset", help="compnet, compnet-paper (text alone), pretrained or maml.")
-    ] = "compnet",
-    steps: Annotated[int | None, typer.Option("--steps", help="Length of the run in optimizer steps.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Length in minutes instead.")] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Rows per step, over all processes.")] = 512,
-    accumulate: Annotated[
-        int | None, typer.Option("--accumulate", help="Parts a batch is computed in; default: what is fast.")
-    ] = None,
-    rate: Annotated[float, typer.Option("--rate", help="Peak learning rate.")] = 1e-3,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="auto (what is faster), bfloat16 or float32.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of a pretrained text encoder.")] = None,
-    start: Annotated[
-        Path | None, typer.Option("--start", help="Folder of a hypernetwork to go on from, as far as its weights fit.")
-    ] = None,
-    stage: Annotated[
-        list[str] | None, typer.Option("--stage", help="trunk, text or joint, and no other; repeatable.")
-    ] = None,
-    origin: Annotated[
-        list[str] | None, typer.Option("--origin", help="real, mutant or generated programs alone; repeatable.")
-    ] = None,
-    seed: Seed = 0,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Train a hypernetwork; killed anywhere, the same command goes on."""
-    from nstk.hypernetwork.initialization import BASELINES
-
-    if preset in BASELINES:
-        from nstk.training.baselines import train_baseline
-
-        if steps is None:
-            raise UsageError("how long to train is not clear", "give --steps")
-        with progress_bar() as progress:
-            losses = train_baseline(pack, out, preset, steps, batch=batch, seed=seed, progress=progress)
-        typer.echo(json.dumps(losses) if as_json else f"Wrote {out / 'model'}: " + json.dumps(losses))
-        return
-    from nstk.corpus.candidate import ORIGINS
-    from nstk.training.loop import train as run
-    from nstk.training.options import TrainOptions
-
-    options = TrainOptions(
-        preset=preset,
-        steps=steps,
-        minutes=minutes,
-        batch=batch,
-        accumulate=accumulate,
-        rate=rate,
-        seed=seed,
-        device=device,
-        precision=precision,
-        compiled=compiled,
-        encoder=encoder,
-        start=start,
-        stages=tuple(stage or ()),
-        origins=tuple(origin or ORIGINS),
-    )
-    with progress_bar() as progress:
-        record = run(pack, out, options, progress)
-    if as_json:
-        typer.echo(json.dumps(record))
-    else:
-        for name, value in record["validation"].items():
-            typer.echo(f"{name}: nmse {value:.3g}")
-        typer.echo(f"Wrote {record['folder']} after {record['steps']} steps, {record['seconds'] / 60:.1f} minutes.")
+app.command()(train)
 
 
 @app.command()

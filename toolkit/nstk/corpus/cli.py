@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nstk.cli_options import Debug, Json
 from nstk.console import stages_shown
 from nstk.errors import UsageError
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 corpus = typer.Typer(name="corpus", help="ExeStack: a corpus of executable numeric C functions.", no_args_is_help=True)
 
 Corpus = Annotated[Path, typer.Argument(metavar="CORPUS", help="Folder that nstk corpus build wrote.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Names = list[str] | None
 
 
