@@ -16,11 +16,11 @@ static inline void nstk_q_dense(const int16_t *w, const int32_t *bias, const int
     }
 }
 
-static inline void nstk_q_activate(const int16_t *table, const int32_t *sums, int shift, int32_t limit, int *h,
+static inline void nstk_q_activate(const int16_t *table, const int32_t *sums, const int16_t *shift, int32_t limit, int *h,
                                    size_t units)
 {
     size_t k;
     for (k = 0; k < units; k++) {
-        h[k] = nstk_q_tanh_limited(table, sums[k], shift, limit);
+        h[k] = nstk_q_tanh_limited(table, sums[k], NSTK_Q_READ16(&shift[k]), limit);
     }
 }

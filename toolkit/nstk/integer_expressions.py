@@ -1,7 +1,5 @@
 """C statements of a quantized network, unrolled or as loops, and the conversions at its ends."""
 
-from collections.abc import Sequence
-
 from nstk.fixed_point import InputFormat, OutputFormat
 from nstk.program import CType
 from nstk.quantization import QuantizedNetwork
@@ -9,13 +7,12 @@ from nstk.quantization import QuantizedNetwork
 _GROUP = 4  # units whose sums grow side by side: with an input and a weight they fill eight registers
 
 
-def unrolled_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], limit: str) -> list[str]:
-    """Return the statements that compute `y[o]` from `x[i]`, constants `w` and `b`, unit by unit.
+def unrolled_lines(network: QuantizedNetwork, table: str, limit: str) -> list[str]:
+    """Return the statements that compute `y[o]` from `x[i]`, constants `w`, `b` and `s`, unit by unit.
 
     Args:
         network: What to compute.
         table: Name of the tanh table.
-        shifts: Macro with the shift of each hidden layer.
         limit: Macro with the table's last position.
     """
     lines: list[str] = []
@@ -33,15 +30,15 @@ def unrolled_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str],
                 if hidden and len(group) == _GROUP:
                     lines.append(f"NSTK_Q_ORDER({', '.join(sums[k] for k in group)});")
         if hidden:
-            tail = f", {shifts[number - 1]}" + (f", {limit}" if layer.clamp else "")
+            tail = f", {limit}" if layer.clamp else ""
             name = "nstk_q_tanh_limited" if layer.clamp else "nstk_q_tanh"
-            lines += [f"const int h{number}_{k} = {name}({table}, {sums[k]}{tail});" for k in range(units)]
+            lines += [f"const int h{number}_{k} = {name}({table}, {sums[k]}, s[{b + k}]{tail});" for k in range(units)]
             values = [f"h{number}_{k}" for k in range(units)]
         w, b = w + units * inputs, b + units
     return lines
 
 
-def loop_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], limit: str) -> list[str]:
+def loop_lines(network: QuantizedNetwork, table: str, limit: str) -> list[str]:
     """Return the statements that compute the same by calls of the runtime's loops."""
     widest = max(len(layer.bias) for layer in network.layers)
     lines = [f"int32_t u[{widest}];", f"int h[{widest}];"]
@@ -50,7 +47,7 @@ def loop_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], lim
         units, inputs = layer.weight.shape
         lines.append(f"nstk_q_dense(&w[{w}], &b[{b}], {'h' if number else 'x'}, {inputs}, u, {units});")
         if number < len(network.layers) - 1:
-            lines.append(f"nstk_q_activate({table}, u, {shifts[number]}, {limit}, h, {units});")
+            lines.append(f"nstk_q_activate({table}, u, &s[{b}], {limit}, h, {units});")
         w, b = w + units * inputs, b + units
     return lines + [f"y[{o}] = u[{k}];" for k, o in enumerate(network.outputs)]
 

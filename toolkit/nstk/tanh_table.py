@@ -39,16 +39,16 @@ class TanhTable:
         """The last position that has an entry on either side."""
         return (len(self.values) - 1) * UNIT - 1
 
-    def scale(self, shift: int) -> float:
+    def scale(self, shift: NDArray[np.int16]) -> NDArray[np.float64]:
         """Return how many sums make u = 1 if positions are sums shifted right by `shift`."""
-        return UNIT / self.step * 2.0**shift
+        return np.asarray(UNIT / self.step * np.exp2(shift.astype(np.float64)))
 
-    def evaluate(self, sums: Integers, shift: int, clamp: bool) -> Integers:
+    def evaluate(self, sums: Integers, shift: NDArray[np.int16] | int, clamp: bool) -> Integers:
         """Return int16 activations of int32 sums, exactly as `nstk_q_tanh` does.
 
         Args:
             sums: Any shape.
-            shift: From sums to positions.
+            shift: From sums to positions: one for all, or one for each along the last axis.
             clamp: Cut off positions beyond the table, which must not occur otherwise.
         """
         position = np.abs(sums) >> shift
