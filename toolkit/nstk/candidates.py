@@ -22,6 +22,7 @@ Function = Callable[[Array], Array]
 
 #: Share of the tolerance a rung may use: final verification looks at other points.
 MARGIN = 0.95
+_FAR_BELOW = 0.5
 _HARD_POINTS = 128
 _CONFIRMING = 100  # added to an attempt's number, gives it check points that no other has
 
@@ -119,7 +120,9 @@ class Assessor:
             return replace(found, excess=np.inf)
 
     def round(self, found: Candidate, attempt: int = 0) -> Candidate:
-        """Return a candidate with int16 arithmetic, finished unless that makes an error larger.
+        """Return a candidate with int16 arithmetic: of those that finishing gives and the plain one, the closest.
+
+        None is taken whose largest error is larger than the plain one's, unless it is far below the tolerance.
 
         Raises:
             UsageError: As `quantize`.
@@ -128,7 +131,8 @@ class Assessor:
         finished = finish(self.alone(found.network), self.sigmoid_error, self.data.x)
         networks = [found.network, *(replace(s.networks[0], outputs=found.network.outputs) for s in finished)]
         tried = [self.measure(network, self.rounded(network), attempt) for network in networks]
-        best = min((c for c in tried if c.excess <= tried[0].excess), key=lambda c: sum(c.nrmse))
+        kept = [c for c in tried if c.excess <= max(tried[0].excess, _FAR_BELOW)]
+        best = min(kept, key=lambda c: sum(c.nrmse))
         # Rounding scatters: the largest of its errors shows on more points than a smooth one's.
         again = self.measure(best.network, self.rounded(best.network), attempt + _CONFIRMING)
         largest = np.maximum(best.max_abs, again.max_abs)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nstk.finetuning import refit
 from nstk.quantization import hidden_layers, input_formats, layer_values, quantize_inputs
 from nstk.surrogate import Network, Surrogate, mlp_forward, normalize
-from nstk.tanh_table import GAIN, tanh_table
+from nstk.tanh_table import tanh_of, tanh_table
 from nstk.topology import Topology
 
 Array = NDArray[np.float64]
@@ -60,7 +60,7 @@ def _finish(surrogate: Surrogate, network: Network, sigmoid_error: float, x: Arr
         weight, bias = layer_values(surrogate, rounded, table, first=number == 0)
         params[layer.weight], params[layer.bias] = weight.ravel(), bias
         tail = slice(layer.bias.stop, None)
-        h = (q / GAIN + 1) / 2
+        h = (tanh_of(q) + 1) / 2
         behind = Topology(topology.widths[number + 1 :])
         params[tail] = refit(behind, params[tail], h, target, np.ones(len(x)), steps)
         network = replace(network, params=params.astype(np.float32))

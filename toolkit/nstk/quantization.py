@@ -26,6 +26,7 @@ _INT16, _INT32 = 2**15 - 1, 2**31 - 1
 _MARGIN = 1 / 16  # of an output's range as sampled, beyond either end
 _FINEST = 15  # shift from sums to positions that is tried first
 _MOST_FRACTION_BITS = 120
+_MIDDLE = 1 / 2 + 1 / (4 * GAIN)  # the sigmoid that an activation 0 stands for
 _HINT = "use --number float, or a smaller topology"
 
 
@@ -38,13 +39,13 @@ class QuantizedLayer:
         bias: `(outputs,)` int32.
         shift: `(outputs,)` int16, from sums to positions in the table (`tanh_table.UNIT` of them per entry); 0 in the
             output layer. Every unit has its own: beside a steep one, the others keep the bits of their weights.
-        clamp: Whether sums may lie beyond the table, so that the code must clamp them.
+        clamp: `(outputs,)`, whether sums may lie beyond the table, so that the code must clamp them.
     """
 
     weight: NDArray[np.int16]
     bias: NDArray[np.int32]
     shift: NDArray[np.int16]
-    clamp: bool
+    clamp: NDArray[np.bool_]
 
     def sums(self, q: Integers) -> Integers:
         """Return int32 sums `(N, outputs)` of int16 inputs `(N, inputs)`."""
@@ -151,7 +152,7 @@ def quantize(surrogate: Surrogate, sigmoid_error: float) -> Quantized:
         reach = _full_range(len(inputs))
         for layer in layers:
             lo, hi = _range(layer.weight, layer.bias, *reach)
-            highest = max(highest, min(_last_position(layer.shift, lo, hi), table.limit))
+            highest = max(highest, min(int(_last_positions(layer.shift, lo, hi).max()), table.limit))
             reach = _activated(table, layer, lo, hi)
         last, made = _output_layer(surrogate, network, reach, low, high)
         networks.append(QuantizedNetwork((*layers, last), network.outputs))
@@ -192,7 +193,7 @@ def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> l
                 raise UsageError(f"a layer of {network.topology} is too steep for int16 arithmetic", _HINT)
             shift[~fits] -= 1
         lo, hi = _range(w, b, *reach)
-        clamp = _last_position(shift, lo, hi) > table.limit
+        clamp = _last_positions(shift, lo, hi) > table.limit
         found.append(QuantizedLayer(w.astype(np.int16), b.astype(np.int32), shift, clamp))
         reach = _activated(table, found[-1], lo, hi)
     return found
@@ -204,7 +205,7 @@ def layer_values(surrogate: Surrogate, layer: QuantizedLayer, table: TanhTable, 
     w, b = layer.weight / scale[:, None], layer.bias / scale
     if not first:
         w = w * (2 * GAIN)
-        return w, b - w.sum(1) / 2
+        return w, b - w.sum(1) * _MIDDLE
     offset, step = _input_scaling(surrogate)
     w = w / step
     return w, b - w @ offset
@@ -220,7 +221,7 @@ def _input_scaling(surrogate: Surrogate) -> tuple[Array, Array]:
 def _float_layers(surrogate: Surrogate, network: Network) -> list[tuple[Array, Array]]:
     """Return weights and biases of every layer for int16 inputs: z = weight @ q + bias, in float64.
 
-    Inputs are what `input_formats` says, hidden activations GAIN * tanh(z/2); the last layer makes program units.
+    Inputs are what `input_formats` says, hidden activations GAIN * tanh(z/2) - 1/2; the last layer makes program units.
     """
     params = network.params.astype(np.float64)
     offset, step = _input_scaling(surrogate)
@@ -231,7 +232,7 @@ def _float_layers(surrogate: Surrogate, network: Network) -> list[tuple[Array, A
         if number == 0:
             w, b = w * step, b + w @ offset
         else:  # h = 1/2 + tanh/2
-            w, b = w / (2 * GAIN), b + w.sum(1) / 2
+            w, b = w / (2 * GAIN), b + w.sum(1) * _MIDDLE
         if number == len(network.topology.hidden):
             std = surrogate.y_std[columns]
             w, b = w * std[:, None], b * std + surrogate.y_mean[columns]
@@ -259,8 +260,8 @@ def _output_layer(
         weights.append(row[0].astype(np.int16))
         biases.append(np.int32(round(float(np.ldexp(b - made.middle, bits)))))
         formats.append(made)
-    shift = np.zeros(len(formats), np.int16)
-    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), shift, False), formats
+    none = np.zeros(len(formats), np.int16)
+    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), none, none > 0), formats
 
 
 def _output_ranges(surrogate: Surrogate) -> tuple[Array, Array]:
@@ -289,9 +290,9 @@ def _range(weight: NDArray[Any], bias: NDArray[Any], lo: Integers, hi: Integers)
     return np.minimum(w * lo, w * hi).sum(1) + b, np.maximum(w * lo, w * hi).sum(1) + b
 
 
-def _last_position(shift: NDArray[np.int16], lo: Integers, hi: Integers) -> int:
-    """Return the highest position that sums between lo and hi make."""
-    return int((np.maximum(np.abs(lo), np.abs(hi)) >> shift).max())
+def _last_positions(shift: NDArray[np.int16], lo: Integers, hi: Integers) -> Integers:
+    """Return the highest position that sums between lo and hi make, for every unit."""
+    return np.asarray(np.maximum(np.abs(lo), np.abs(hi)) >> shift)
 
 
 def _activated(table: TanhTable, layer: QuantizedLayer, lo: Integers, hi: Integers) -> tuple[Integers, Integers]:
