@@ -55,7 +55,7 @@ class Candidate:
     """One network for some outputs, with its errors on the check points.
 
     Attributes:
-        network: The network; with int16 arithmetic its parameters are what the integers stand for.
+        network: The network; with int16 arithmetic finished, if that brings it closer.
         max_abs: Largest error of each of its outputs, program units, found points included.
         nrmse: Normalized error of each of its outputs on the validation draws.
         excess: Largest ratio of an error to its tolerance; at most 1 meets it.

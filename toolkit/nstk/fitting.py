@@ -66,7 +66,7 @@ class Fitted:
 
     Attributes:
         surrogate: The cheapest that meets the tolerance; else, of all layouts' networks of least validation loss,
-            those with the least excess. With int16 arithmetic, its parameters are what the integers stand for.
+            those with the least excess. With int16 arithmetic it is finished, where that brings it closer.
         unrounded: The same as fitted in floating point.
         rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output as
             floats, `int16` with the same if it was rounded, ok.
