@@ -170,7 +170,7 @@ def measure_examples(out: Path) -> list[dict[str, Any]]:
 def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
     """Measure an example's float and int16 surrogates, from 4-4 up to the rung that meets 1 %, at most 16-16.
 
-    What `auto` takes is the smallest rung that meets it in float.
+    What `auto` takes is the smallest rung that meets it in the number format asked for.
     """
     rows = []
     for number in ("float", "int16"):
@@ -186,8 +186,7 @@ def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
 def measure_families(out: Path) -> list[dict[str, Any]]:
     """Measure the functions of every family, float on a core with an FPU and int16 on one without.
 
-    What `auto` takes is the smallest rung that meets the tolerance in float; where int16 misses it there, higher ones
-    follow.
+    What `auto` takes is the smallest rung that meets the tolerance; where none does, 8-8 and 16-16 are shown.
     """
     rows = []
     for number, target, tolerance in (

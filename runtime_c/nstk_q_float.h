@@ -29,7 +29,7 @@ NSTK_Q_CALL int nstk_q_from_float(float x, const int32_t *format)
 }
 
 /* If the upper n bits of *m are 0, moves the others there. Returns by how many bits. */
-static inline uint32_t nstk_q_raise(uint32_t *m, int n)
+NSTK_Q_INLINE uint32_t nstk_q_raise(uint32_t *m, int n)
 {
     const uint32_t upper = (*m >> (32 - n)) - 1U;
     int32_t mask = nstk_q_sign((int32_t)upper);

@@ -14,14 +14,17 @@
 #endif
 
 #if defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__)
-/* Eight low registers do all the work: keeps a layer's sums in the order written, which loads every input only once,
-   and weights in one instruction each, where compilers would make one from another in two. */
+/* Eight low registers do all the work, the others cost moves. Keeps numbers in low ones and statements in the order
+   written, which loads every input once; and weights in one instruction each, where compilers would make one from
+   another in two. */
 #define NSTK_Q_OPAQUE(x) __asm__("" : "+l"(x))
-#define NSTK_Q_WEIGHT(w) NSTK_Q_OPAQUE(w)
+#define NSTK_Q_LOW(x) NSTK_Q_OPAQUE(x)
 #define NSTK_Q_ORDER(a, b, c, d) __asm__("" : "+l"(a), "+l"(b), "+l"(c), "+l"(d))
+#define NSTK_Q_AFTER(a, b) __asm__("" : "+l"(a), "+l"(b))
 #else
-#define NSTK_Q_WEIGHT(w) ((void)0)
+#define NSTK_Q_LOW(x) ((void)0)
 #define NSTK_Q_ORDER(a, b, c, d) ((void)0)
+#define NSTK_Q_AFTER(a, b) ((void)0)
 #endif
 
 #if defined(__GNUC__)
@@ -49,7 +52,7 @@ NSTK_Q_INLINE int32_t nstk_q_sign(int32_t x)
 NSTK_Q_INLINE int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
 {
     int32_t w = weight;
-    NSTK_Q_WEIGHT(w);
+    NSTK_Q_LOW(w);
     return sum + (w * x);
 }
 
@@ -76,28 +79,29 @@ NSTK_Q_INLINE int32_t nstk_q_positive(int32_t x)
     return x & ~mask;
 }
 
-/* Between the two entries of a table around position / 2^16. */
+/* Between the two entries of a table around position / 2^16. No entry is negative; unsigned ones load faster. */
 NSTK_Q_INLINE int nstk_q_entry(const int16_t *table, uint32_t position)
 {
-    const int16_t *const entry = &table[position >> 16];
-    const int low = NSTK_Q_READ16(entry);
-    const unsigned rise = (unsigned)(NSTK_Q_READ16(&entry[1]) - low);
-    return low + (int)(((uint32_t)rise * (uint16_t)position) >> 16);
+    const int16_t *entry = &table[position >> 16];
+    unsigned low;
+    unsigned rise;
+    NSTK_Q_LOW(entry);
+    low = (uint16_t)NSTK_Q_READ16(entry);
+    rise = (uint16_t)NSTK_Q_READ16(&entry[1]) - low;
+    NSTK_Q_LOW(rise);
+    return (int)(low + (unsigned)(((uint32_t)rise * (uint16_t)position) >> 16));
 }
 
-/* 32767 tanh at sum, which is 2^(shift + 16) for every entry of the table. */
+/* 32767.5 tanh - 1/2 at sum, which is 2^(shift + 16) for every entry of the table; so ~x stands for -tanh. */
 NSTK_Q_INLINE int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
 {
     const int32_t sign = nstk_q_sign(sum);
-    const int32_t magnitude = (sum ^ sign) - sign;
-    const int value = nstk_q_entry(table, (uint32_t)magnitude >> shift);
-    return (value ^ (int)sign) - (int)sign;
+    return nstk_q_entry(table, (uint32_t)(sum ^ sign) >> shift) ^ (int)sign;
 }
 
 /* The same where sum may lie beyond the table, whose last position is `limit`. */
 NSTK_Q_INLINE int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
 {
     const int32_t sign = nstk_q_sign(sum);
-    const int value = nstk_q_entry(table, (uint32_t)nstk_q_min(((sum ^ sign) - sign) >> shift, limit));
-    return (value ^ (int)sign) - (int)sign;
+    return nstk_q_entry(table, (uint32_t)nstk_q_min((sum ^ sign) >> shift, limit)) ^ (int)sign;
 }

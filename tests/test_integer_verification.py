@@ -77,8 +77,8 @@ def test_missing_and_unknown_constants_are_found(cache):
 @pytest.mark.parametrize(
     ("old", "new", "form"),
     [
-        ("return low + (int)", "return low + 1 + (int)", "int16"),
-        ("u1_0 = nstk_q_add(u1_0, w[0], x[0])", "u1_0 = nstk_q_add(u1_0, w[1], x[0])", "int16"),
+        ("return (int)(low + (unsigned)", "return (int)(low + 1U + (unsigned)", "int16"),
+        ("u1_0 = nstk_q_add(u1_0, w[0], x0)", "u1_0 = nstk_q_add(u1_0, w[1], x0)", "int16"),
         ("nstk_q_positive(29 - kept) + 2", "nstk_q_positive(28 - kept) + 2", "float"),
     ],
 )

@@ -57,7 +57,7 @@ ROWS = (
     "targets.emulation rivals.building",
     "targets.avr_simulation",
     "targets.measuring",
-    "verdict rivals.measuring",
+    "verdict rivals.measuring candidates",
     "fitting record training.loop costing",
     "saved",
     "pipeline doctor",

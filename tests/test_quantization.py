@@ -12,7 +12,7 @@ from nstk.fixed_point import input_format, output_format
 from nstk.integer_finishing import finish
 from nstk.quantization import Quantized, input_formats, layer_values, quantize, quantize_inputs
 from nstk.surrogate import Surrogate
-from nstk.tanh_table import ERROR_RANGE, GAIN, UNIT, tanh_table
+from nstk.tanh_table import ERROR_RANGE, UNIT, tanh_of, tanh_table
 
 ERROR = 3e-5
 
@@ -24,9 +24,10 @@ def test_table_keeps_its_error(error):
     table = tanh_table(error)
     u = np.random.default_rng(1).uniform(-12, 12, 200_000)
     shift = 4
-    sums = np.rint(u * table.scale(shift)).astype(np.int64)
-    got = table.evaluate(sums, shift, True) / GAIN
-    worst = np.abs(got - np.tanh(sums / table.scale(shift))).max() / 2
+    scale = table.scale(np.array([shift], np.int16))
+    sums = np.rint(u * scale).astype(np.int64)
+    got = tanh_of(table.evaluate(sums, shift, True))
+    worst = np.abs(got - np.tanh(sums / scale)).max() / 2
     assert 0.3 * error < worst <= error
     assert table.error <= error
 
@@ -36,9 +37,10 @@ def test_table_does_not_fall_and_is_odd():
     sums = np.arange(0, table.limit, 37)
     values = table.evaluate(sums, 0, False)
     assert (np.diff(values) >= 0).all()
-    assert (table.evaluate(-sums, 0, False) == -values).all()
+    assert (table.evaluate(~sums, 0, False) == ~values).all()
+    assert (tanh_of(~values) == -tanh_of(values)).all()
     assert values.min() >= 0
-    assert values.max() <= GAIN
+    assert values.max() <= 2**15 - 1
 
 
 def test_larger_errors_need_fewer_entries():
@@ -135,17 +137,21 @@ def test_quantized_is_near_the_surrogate(s):
 
 
 def largest_partial_sums(quantized: Quantized) -> list[int]:
-    """Return, per layer, the largest magnitude that any partial sum, in any order, can reach for int16 inputs.
+    """Return, per unit, the largest magnitude that any partial sum, in any order, can reach for int16 inputs.
 
-    Counted in Python's unbounded integers, from what the table can give at most.
+    Counted in Python's unbounded integers, from what the layer before can give at most.
     """
     found = []
     for network in quantized.networks:
-        reach = 2**15
+        ends = [(-(2**15), 2**15 - 1)] * network.layers[0].weight.shape[1]
         for layer in network.layers:
+            sums = []
             for row, bias in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True):
-                found.append(sum(abs(w) * reach for w in row) + abs(bias))
-            reach = max(quantized.table.values)
+                terms = [sorted((w * lo, w * hi)) for w, (lo, hi) in zip(row, ends, strict=True)]
+                found.append(sum(max(abs(lo), abs(hi)) for lo, hi in terms) + abs(bias))
+                sums.append((sum(lo for lo, _ in terms) + bias, sum(hi for _, hi in terms) + bias))
+            activated = quantized.table.evaluate(np.array(sums), layer.shift[:, None], True)
+            ends = [(lo, hi) for lo, hi in activated.tolist()]
     return found
 
 
@@ -154,8 +160,7 @@ def test_sums_cannot_overflow(spread):
     for seed in range(4):
         s = random_surrogate(inputs_program(4), seed=seed, spread=spread)
         quantized = quantize(s, ERROR)
-        hidden = quantized.networks[0].layers[:-1]
-        assert max(largest_partial_sums(quantized)[: len(hidden) * 4]) < 2**31
+        assert max(largest_partial_sums(quantized)) < 2**31
         q = sampling.corners(s.program.inputs) * 32767.5 - 0.5  # every corner of the int16 box
         q = np.concatenate([q, np.random.default_rng(0).integers(-(2**15), 2**15, (5000, 4))]).astype(np.int64)
         values = q
@@ -166,20 +171,32 @@ def test_sums_cannot_overflow(spread):
             sums = layer.sums(values)
             if layer is quantized.networks[0].layers[-1]:
                 break
-            if not layer.clamp:
-                assert (np.abs(sums) >> layer.shift).max() <= quantized.table.limit
+            assert ((np.abs(sums) >> layer.shift).max(0) <= quantized.table.limit)[~layer.clamp].all()
             values = quantized.table.evaluate(sums, layer.shift, layer.clamp)
 
 
 def test_weights_use_their_bits():
-    """A grid twice as fine would overflow: in each layer weights or sums are within a factor of two of their end."""
+    """A grid twice as fine would overflow: in each unit weights or sums are within a factor of two of their end."""
     for s in surrogates():
         network = quantize(s, ERROR).networks[0]
         reach = 2**15
         for layer in network.layers[:-1]:
             sums = (np.abs(layer.weight.astype(np.int64)) * reach).sum(1) + np.abs(layer.bias.astype(np.int64))
-            assert np.abs(layer.weight).max() > 2**14 - 2 or sums.max() > 2**29 or layer.shift == 15
-            reach = GAIN
+            assert ((np.abs(layer.weight).max(1) > 2**14 - 2) | (sums > 2**29) | (layer.shift == 15)).all()
+            reach = 2**15
+
+
+def test_steep_unit_leaves_the_others_their_bits():
+    s = random_surrogate(inputs_program(2), seed=1)
+    [network] = s.networks
+    params = network.params.copy()
+    second = list(network.topology.layers())[1]
+    params[second.weight.start : second.weight.start + second.inputs] *= 100  # its first unit
+    steep = replace(s, networks=(replace(network, params=params),))
+    plain, layer = (quantize(t, ERROR).networks[0].layers[1] for t in (s, steep))
+    assert layer.shift[0] < plain.shift[0]
+    assert (layer.shift[1:] == plain.shift[1:]).all()
+    assert (layer.weight[1:] == plain.weight[1:]).all()
 
 
 def test_too_steep_a_network_is_refused():
@@ -212,23 +229,21 @@ def test_finishing_lowers_the_error(shared):
     from handmade import pointer, program, value
 
     p = program("", value("a"), value("b"), pointer("p"), pointer("q"), returns=None)
-    s = random_surrogate(p, seed=4, spread=4.0, shared=shared)
-    x = sampling.sobol(p.inputs, 2048, 0)
-    y = s.predict(x)
-    finished = finish(s, 2e-4, x, y)
+    s = random_surrogate(p, seed=5, spread=15.0, shared=shared)
+    finished = finish(s, 2e-4, sampling.sobol(p.inputs, 2048, 0))
     fresh = sampling.draw(p.inputs, 20_000, 9)
-    errors = [
-        np.sqrt(np.mean((quantize(t, 2e-4).evaluate(fresh)[0] - s.predict(fresh)) ** 2, 0)) for t in (s, finished)
-    ]
-    assert (errors[1] < 0.95 * errors[0]).all()
-    assert finished.program == s.program
+    plain, *errors = (
+        np.sqrt(np.mean((quantize(t, 2e-4).evaluate(fresh)[0] - s.predict(fresh)) ** 2, 0)) for t in (s, *finished)
+    )
+    assert all((error < 0.95 * plain).all() for error in errors)
+    assert {t.program for t in finished} == {s.program}
 
 
 def test_finished_parameters_are_what_the_integers_stand_for():
     """Quantizing them again gives the weights of the hidden layers again."""
     s = random_surrogate(inputs_program(3), seed=2, spread=4.0)
     x = sampling.sobol(s.program.inputs, 2048, 0)
-    finished = finish(s, 2e-4, x, s.predict(x))
+    finished = finish(s, 2e-4, x)[-1]
     layers = quantize(finished, 2e-4).networks[0].layers[:-1]
     params = finished.networks[0].params
     for number, (layer, place) in enumerate(zip(layers, finished.networks[0].topology.layers(), strict=False)):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
+from nstk.candidates import MARGIN, Assessor, Candidate, Data, Function
 from nstk.compilation import propose
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
@@ -19,46 +20,19 @@ from nstk.program import Program
 from nstk.surrogate import Network, Surrogate, mlp_forward, normalize, rebase
 from nstk.tolerance import Tolerance
 from nstk.topology import Topology
-from nstk.verification import Comparison, covering_points, search_worst
+from nstk.verification import Comparison, covering_points
 
 if TYPE_CHECKING:
     from nstk.hypernetwork.proposal import Compiled
 
 Array = NDArray[np.float64]
-Function = Callable[[Array], Array]
 
-#: Share of the tolerance a rung may use: final verification looks at other points.
-_MARGIN = 0.95
 _REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
 _FURTHER_STEPS = {"quick": 60, "normal": 200, "high": 600}
 #: Levenberg-Marquardt steps of one refinement; those of wide networks take a second each.
 _REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 20, (8, 8): 20, (16, 16): 10, (32, 32): 3}
-_HARD_POINTS = 128
 #: Refinement has lowered largest errors by up to 6 times; what is farther off needs a wider network.
 _HOPELESS = 8.0
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Pairs a surrogate is fitted to and chosen by, in program units.
-
-    Attributes:
-        x: `(N, I)` training inputs.
-        y: `(N, O)` training outputs.
-        x_valid: `(V, I)` validation inputs, drawn apart.
-        y_valid: `(V, O)`.
-        checks: Points that judge a rung, `(C, I)`; the validation pairs where the program cannot be run.
-        original: Runs the program at other inputs; None when there are only pairs.
-        checked: The original's outputs at `checks`, `(C, O)`.
-    """
-
-    x: Array
-    y: Array
-    x_valid: Array
-    y_valid: Array
-    checks: Array
-    checked: Array
-    original: Function | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +47,7 @@ class Goal:
         optimizer: `lm` or `adam`.
         seed: Of every draw.
         all_pairs: The last stage fits to all pairs there are, not to what its rung needs.
+        sigmoid_error: Of the int16 arithmetic that shall keep the tolerance; None if floats shall.
     """
 
     tolerance: Tolerance
@@ -82,25 +57,7 @@ class Goal:
     optimizer: str = "lm"
     seed: int = 0
     all_pairs: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One network for some outputs, with its errors on the check points.
-
-    Attributes:
-        network: The network.
-        max_abs: Largest error of each of its outputs, program units, found points included.
-        nrmse: Normalized error of each of its outputs on the validation draws.
-        excess: Largest ratio of an error to its tolerance; at most 1 meets it.
-        worst: The worst points found, with the outputs of all networks' originals.
-    """
-
-    network: Network
-    max_abs: tuple[float, ...]
-    nrmse: tuple[float, ...]
-    excess: float
-    worst: Comparison
+    sigmoid_error: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +66,10 @@ class Fitted:
 
     Attributes:
         surrogate: The cheapest that meets the tolerance; else, of all layouts' networks of least validation loss,
-            those with the least excess.
-        rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output, ok.
+            those with the least excess. With int16 arithmetic it is finished, where that brings it closer.
+        unrounded: The same as fitted in floating point.
+        rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output as
+            floats, `int16` with the same if it was rounded, ok.
         zero_shot_nrmse: The best start's error before fine-tuning, on validation pairs of the first rung tried.
         candidates: Starts that raced on each rung.
         train_nrmse: Per output, on the training pairs.
@@ -119,6 +78,7 @@ class Fitted:
     """
 
     surrogate: Surrogate
+    unrounded: Surrogate
     rungs: list[dict[str, Any]]
     zero_shot_nrmse: float
     candidates: int
@@ -201,7 +161,7 @@ class _Fitter:
         self.x, self.x_valid = normalize(program.inputs, data.x), normalize(program.inputs, data.x_valid)
         self.y, self.y_valid = (data.y - self.mean) / self.unit, (data.y_valid - self.mean) / self.unit
         self.allowed = np.array([goal.tolerance.absolute(column) for column in data.checked.T])
-        self.checks: dict[int, tuple[Array, Array]] = {}
+        self.assessor = Assessor(program, data, (self.mean, self.std), self.allowed, goal.seed, goal.sigmoid_error)
         self.rungs: list[dict[str, Any]] = []
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
@@ -220,19 +180,19 @@ class _Fitter:
             if len(outputs) > 1:
                 layouts.append(tuple(self.best(hidden, [outputs])))
                 self.record(layouts[-1])
-                if _excess(layouts[-1]) <= _MARGIN:
+                if _excess(layouts[-1]) <= MARGIN:
                     cheapest = layouts[-1]
             if cheapest is None:
-                missing = [o for o in outputs if o not in separate or separate[o].excess > _MARGIN]
+                missing = [o for o in outputs if o not in separate or separate[o].excess > MARGIN]
                 found = {c.network.outputs[0]: c for c in self.best(hidden, [(o,) for o in missing])}
                 self.record([found.get(o) or separate[o] for o in outputs])
                 separate |= {o: c for o, c in found.items() if o not in separate or c.excess < separate[o].excess}
                 layouts.append(tuple(separate[o] for o in outputs))
-                if _excess(layouts[-1]) <= _MARGIN:
+                if _excess(layouts[-1]) <= MARGIN:
                     cheapest = layouts[-1]
         chosen = cheapest or min(layouts, key=_excess)
         self.rungs[layouts.index(chosen)]["chosen"] = True
-        return self.fitted(tuple(c.network for c in chosen))
+        return self.fitted(chosen)
 
     def further(self, surrogate: Surrogate) -> Fitted:
         """Continue every network of a surrogate for the iterations of its rung's race."""
@@ -248,7 +208,7 @@ class _Fitter:
             layout.append(self.choose(topology, params[0], network.outputs, len(self.x)))
         self.record(layout)
         self.rungs[-1]["chosen"] = True
-        return self.fitted(tuple(c.network for c in layout))
+        return self.fitted(layout)
 
     def best(self, hidden: tuple[int, ...], groups: Sequence[tuple[int, ...]]) -> list[Candidate]:
         """Return the best candidate for each group of outputs: all in one group, or one each.
@@ -259,7 +219,7 @@ class _Fitter:
         if self.compiled is None or hidden not in self.compiled.candidates:
             return self.compete(hidden, groups, None)
         found = self.compete(hidden, groups, self.compiled)
-        missing = [group for group, candidate in zip(groups, found, strict=True) if candidate.excess > _MARGIN]
+        missing = [group for group, candidate in zip(groups, found, strict=True) if candidate.excess > MARGIN]
         if missing:
             again = dict(zip(missing, self.compete(hidden, missing, None), strict=True))
             found = [
@@ -289,72 +249,45 @@ class _Fitter:
 
         Attempt 0 selects, attempt 1 confirms the selected one on fresh points, later attempts refine.
         """
-        found = [self.assess(topology, p, outputs) for p in finalists]
+        found = [self.assess(topology, p, outputs, 0) for p in finalists]
         if self.goal.optimizer == "adam":  # the paper's protocol has no refinement
             return found[0]
-        good = [c for c in found if c.excess <= _MARGIN]
+        good = [c for c in found if c.excess <= MARGIN]
         if good and self.goal.norm == "rms":
             chosen = min(good, key=lambda c: sum(c.nrmse))
-            confirmed = self.assess(topology, chosen.network.params.astype(np.float64), outputs, 1)
-            if confirmed.excess <= _MARGIN:
+            confirmed = self.assessor.assess(chosen.fitted.network, 1)
+            if confirmed.excess <= MARGIN:
                 return confirmed
             found = [confirmed, *(c for c in found if c is not chosen)]
         hopeful = [c for c in found if c.excess < _HOPELESS or self.goal.norm == "max"]
         refined = [self.refine(c, pairs) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
         if self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: only for the tolerance's sake
-            good = [c for c in refined if c.excess <= _MARGIN]
-            return min(good, key=lambda c: sum(c.nrmse)) if good else found[0]
+            good = [c for c in refined if c.excess <= MARGIN]
+            rounded = [c for c in refined if c.unrounded]  # would do as floats: closest to the tolerance
+            if good:
+                return min(good, key=lambda c: sum(c.nrmse))
+            return min(rounded, key=lambda c: c.excess) if rounded else found[0]
         return min(refined, key=lambda c: c.excess)
 
-    def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...], attempt: int = 0) -> Candidate:
-        """Measure a network on check points, fresh ones for every attempt, and search for worse ones.
-
-        Without a program to run, the check points are the validation pairs every time.
-        """
-        network = Network(topology, params.astype(np.float32), outputs)
-        columns = list(outputs)
-
-        def surrogate(x: Array) -> Array:
-            return self.evaluate(network, x)
-
-        x, y = self.check_points(attempt)
-        known = Comparison(x, y[:, columns], surrogate(x))
-        drawn = surrogate(self.data.x_valid) - self.data.y_valid[:, columns]
-        nrmse = np.sqrt(np.mean(drawn**2, axis=0)) / self.unit[columns]
-        original = self.data.original
-        if original is not None:
-            seed = self.goal.seed + attempt
-            found = search_worst(lambda x: original(x)[:, columns], surrogate, self.program.inputs, known, seed)
-            hardest = np.argsort(-(known.error / self.allowed[columns]).max(1), kind="stable")[:_HARD_POINTS]
-            worst = found.joined(Comparison(known.x[hardest], known.expected[hardest], known.got[hardest]))
-        else:
-            worst = known
-        largest = np.maximum(known.error.max(0), worst.error.max(0))
-        excess = float((largest / self.allowed[columns]).max())
-        return Candidate(network, tuple(largest.tolist()), tuple(nrmse.tolist()), excess, worst)
-
-    def check_points(self, attempt: int) -> tuple[Array, Array]:
-        """Return the inputs `(C, I)` and the original's outputs `(C, O)` that an attempt is measured on."""
-        if attempt == 0 or self.data.original is None:
-            return self.data.checks, self.data.checked
-        if attempt not in self.checks:
-            x = covering_points(self.program.inputs, self.goal.seed + 2 + attempt)
-            self.checks[attempt] = x, self.data.original(x)
-        return self.checks[attempt]
+    def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...], attempt: int) -> Candidate:
+        """Measure a network given by its parameters `(P,)`."""
+        return self.assessor.assess(Network(topology, params.astype(np.float32), outputs), attempt)
 
     def refine(self, candidate: Candidate, pairs: int) -> Candidate:
         """Refit with the worst points and with weights that grow where the error is large, after Lawson."""
-        network = candidate.network
+        network = candidate.fitted.network
         columns = list(network.outputs)
         x, y = self.x[:pairs], self.y[:pairs, columns]
         weight = np.ones(len(x))
         best = candidate
-        for attempt in range(2, 2 + _REFINEMENTS[self.goal.effort]):
+        # What int16 arithmetic adds to the error, refinement must win back.
+        longer = 1 if self.goal.sigmoid_error is None else 2
+        for attempt in range(2, 2 + longer * _REFINEMENTS[self.goal.effort]):
             if self.data.original is not None:
                 x = np.concatenate([x, normalize(self.program.inputs, candidate.worst.x)])
                 y = np.concatenate([y, (candidate.worst.expected - self.mean[columns]) / self.unit[columns]])
                 weight = np.concatenate([weight, np.full(len(candidate.worst.x), 1.0)])
-            params = candidate.network.params.astype(np.float64)
+            params = candidate.fitted.network.params.astype(np.float64)
             error = np.abs(mlp_forward(network.topology, params, x) - y) * (self.unit / self.allowed)[columns]
             if not error.any():
                 break
@@ -364,16 +297,9 @@ class _Fitter:
             candidate = self.assess(network.topology, params, network.outputs, attempt)
             if candidate.excess < best.excess:
                 best = candidate
-            if best.excess <= _MARGIN and self.goal.norm == "rms":
+            if best.excess <= MARGIN and self.goal.norm == "rms":
                 break
         return best
-
-    def evaluate(self, network: Network, x: Array) -> Array:
-        """Evaluate one network in program units: `(N, I)` to `(N, outputs)`."""
-        columns = list(network.outputs)
-        y = mlp_forward(network.topology, network.params.astype(np.float64), normalize(self.program.inputs, x))
-        scaled: Array = y * self.std[columns] + self.mean[columns]
-        return scaled
 
     def note(self, topology: Topology, starts: Array, stages: Sequence[Stage], columns: Sequence[int]) -> None:
         """Remember what raced, and how good the best start was before fine-tuning."""
@@ -387,26 +313,38 @@ class _Fitter:
 
     def record(self, layout: Sequence[Candidate]) -> None:
         """Add one rung to the report."""
-        errors = {o: (m, n) for c in layout for o, m, n in zip(c.network.outputs, c.max_abs, c.nrmse, strict=True)}
-        self.rungs.append(
-            {
-                "topology": ", ".join(dict.fromkeys(str(c.network.topology) for c in layout)),
-                "networks": len(layout),
-                "parameters": sum(c.network.topology.parameters for c in layout),
-                "max_abs": [errors[o][0] for o in sorted(errors)],
-                "nrmse": [errors[o][1] for o in sorted(errors)],
-                "ok": _excess(layout) <= 1,
-                "chosen": False,
-            }
+        rung = {
+            "topology": ", ".join(dict.fromkeys(str(c.network.topology) for c in layout)),
+            "networks": len(layout),
+            "parameters": sum(c.network.topology.parameters for c in layout),
+            **_errors([c.fitted for c in layout]),
+            "ok": _excess(layout) <= 1,
+            "chosen": False,
+        }
+        if all(c.unrounded for c in layout):
+            rung["int16"] = _errors(layout)
+        self.rungs.append(rung)
+
+    def fitted(self, layout: Sequence[Candidate]) -> Fitted:
+        """Assemble the result."""
+        if self.goal.sigmoid_error is not None:
+            layout = [c if c.unrounded else self.assessor.round(c) for c in layout]
+        surrogate, unrounded = (
+            Surrogate(self.program, networks, self.mean, self.std, {})
+            for networks in (tuple(c.network for c in layout), tuple(c.fitted.network for c in layout))
+        )
+        error = unrounded.predict(self.data.x) - self.data.y
+        train = np.sqrt(np.mean(error**2, axis=0)) / self.unit
+        samples = max(self.pairs[c.network.topology] for c in layout)
+        return Fitted(
+            surrogate, unrounded, self.rungs, self.zero_shot, self.starts, train.tolist(), self.iterations, samples
         )
 
-    def fitted(self, networks: tuple[Network, ...]) -> Fitted:
-        """Assemble the result."""
-        surrogate = Surrogate(self.program, networks, self.mean, self.std, {})
-        error = surrogate.predict(self.data.x) - self.data.y
-        train = np.sqrt(np.mean(error**2, axis=0)) / self.unit
-        samples = max(self.pairs[n.topology] for n in networks)
-        return Fitted(surrogate, self.rungs, self.zero_shot, self.starts, train.tolist(), self.iterations, samples)
+
+def _errors(layout: Sequence[Candidate]) -> dict[str, list[float]]:
+    """Return largest and normalized error of every output."""
+    errors = {o: (m, n) for c in layout for o, m, n in zip(c.network.outputs, c.max_abs, c.nrmse, strict=True)}
+    return {key: [errors[o][k] for o in sorted(errors)] for k, key in enumerate(("max_abs", "nrmse"))}
 
 
 def _excess(layout: Sequence[Candidate]) -> float:

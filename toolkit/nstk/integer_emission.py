@@ -38,8 +38,7 @@ def integer_constants(program: Program, quantized: Quantized) -> tuple[Macros, T
     macros[_limit_macro(names)] = quantized.table.limit
     tables: Tables = {f"{names.base}_tanh": np.array(quantized.table.values, np.int16), **inputs}
     for k, network in enumerate(quantized.networks):
-        shifts = [layer.shift for layer in network.layers[:-1]]
-        macros |= dict(zip(_shift_macros(names, k, network), shifts, strict=True))
+        tables[f"{names.base}_s{k}"] = np.concatenate([layer.shift for layer in network.layers[:-1]])
         tables[f"{names.base}_w{k}"] = np.concatenate([layer.weight.ravel() for layer in network.layers])
         tables[f"{names.base}_b{k}"] = np.concatenate([layer.bias for layer in network.layers])
     return macros, tables
@@ -86,9 +85,10 @@ def emit_integer(
         "networks": [
             {
                 "topology": _widths(network),
+                "s": f"{names.base}_s{k}",
                 "w": f"{names.base}_w{k}",
                 "b": f"{names.base}_b{k}",
-                "lines": lines_of(network, f"{names.base}_tanh", _shift_macros(names, k, network), _limit_macro(names)),
+                "lines": lines_of(network, f"{names.base}_tanh", _limit_macro(names)),
             }
             for k, network in enumerate(quantized.networks)
         ],
@@ -174,10 +174,6 @@ def _row(names: Names, arithmetic: IntegerArithmetic, i: int) -> str:
 
 def _limit_macro(names: Names) -> str:
     return f"{names.prefix}_LIMIT"
-
-
-def _shift_macros(names: Names, k: int, network: QuantizedNetwork) -> list[str]:
-    return [f"{names.prefix}_SHIFT{k}_{layer}" for layer in range(len(network.layers) - 1)]
 
 
 def _literal(value: np.float32 | int) -> str:

@@ -1,7 +1,5 @@
 """C statements of a quantized network, unrolled or as loops, and the conversions at its ends."""
 
-from collections.abc import Sequence
-
 from nstk.fixed_point import InputFormat, OutputFormat
 from nstk.program import CType
 from nstk.quantization import QuantizedNetwork
@@ -9,50 +7,69 @@ from nstk.quantization import QuantizedNetwork
 _GROUP = 4  # units whose sums grow side by side: with an input and a weight they fill eight registers
 
 
-def unrolled_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], limit: str) -> list[str]:
-    """Return the statements that compute `y[o]` from `x[i]`, constants `w` and `b`, unit by unit.
+def unrolled_lines(network: QuantizedNetwork, table: str, limit: str) -> list[str]:
+    """Return the statements that compute `y[o]` from `x[i]`, constants `w`, `b` and `s`, group by group of units.
+
+    The only output of a network grows while the activations before it come, so that none of them is kept.
 
     Args:
         network: What to compute.
         table: Name of the tanh table.
-        shifts: Macro with the shift of each hidden layer.
         limit: Macro with the table's last position.
     """
-    lines: list[str] = []
-    values = [f"x[{i}]" for i in range(network.layers[0].weight.shape[1])]
+    hidden = network.layers[:-1]
+    outputs = [f"y[{o}]" for o in network.outputs]
+    values = [f"x{i}" for i in range(hidden[0].weight.shape[1])]
+    lines = [f"int {value} = x[{i}];" for i, value in enumerate(values)]
     w = b = 0
-    for number, layer in enumerate(network.layers, 1):
+    for number, layer in enumerate(hidden, 1):
         units, inputs = layer.weight.shape
-        hidden = number < len(network.layers)
-        sums = [f"u{number}_{k}" if hidden else f"y[{network.outputs[k]}]" for k in range(units)]
+        sums, found = ([f"{letter}{number}_{k}" for k in range(units)] for letter in "uh")
+        growing = layer is hidden[-1] and len(outputs) == 1
+        if growing:
+            lines.append(f"int32_t sum = b[{b + units}];")
         for first in range(0, units, _GROUP):
             group = range(first, min(first + _GROUP, units))
-            lines += [f"{'int32_t ' if hidden else ''}{sums[k]} = b[{b + k}];" for k in group]
+            lines += [f"int32_t {sums[k]} = b[{b + k}];" for k in group]
+            order = [f"NSTK_Q_ORDER({', '.join(sums[k] for k in group)});"] if len(group) == _GROUP else []
+            lines += order
             for i, value in enumerate(values):
+                lines += [f"NSTK_Q_LOW({value});"] if number == 1 else []
                 lines += [f"{sums[k]} = nstk_q_add({sums[k]}, w[{w + k * inputs + i}], {value});" for k in group]
-                if hidden and len(group) == _GROUP:
-                    lines.append(f"NSTK_Q_ORDER({', '.join(sums[k] for k in group)});")
-        if hidden:
-            tail = f", {shifts[number - 1]}" + (f", {limit}" if layer.clamp else "")
-            name = "nstk_q_tanh_limited" if layer.clamp else "nstk_q_tanh"
-            lines += [f"const int h{number}_{k} = {name}({table}, {sums[k]}{tail});" for k in range(units)]
-            values = [f"h{number}_{k}" for k in range(units)]
-        w, b = w + units * inputs, b + units
+                lines += order
+            for k in group:
+                limited, tail = ("_limited", f", {limit}") if layer.clamp[k] else ("", "")
+                lines.append(f"int {found[k]} = nstk_q_tanh{limited}({table}, {sums[k]}, s[{b + k}]{tail});")
+                if growing:
+                    lines.append(f"sum = nstk_q_add(sum, w[{w + units * inputs + k}], {found[k]});")
+                if k + 1 in group:
+                    lines.append(f"NSTK_Q_AFTER({'sum' if growing else found[k]}, {sums[k + 1]});")
+        values, w, b = found, w + units * inputs, b + units
+    if len(outputs) == 1:
+        return [*lines, f"{outputs[0]} = sum;"]
+    lines += [f"{output} = b[{b + o}];" for o, output in enumerate(outputs)]
+    for i, value in enumerate(values):
+        places = range(w + i, w + len(outputs) * len(values), len(values))
+        lines += [f"{o} = nstk_q_add({o}, w[{place}], {value});" for o, place in zip(outputs, places, strict=True)]
     return lines
 
 
-def loop_lines(network: QuantizedNetwork, table: str, shifts: Sequence[str], limit: str) -> list[str]:
+def loop_lines(network: QuantizedNetwork, table: str, limit: str) -> list[str]:
     """Return the statements that compute the same by calls of the runtime's loops."""
-    widest = max(len(layer.bias) for layer in network.layers)
-    lines = [f"int32_t u[{widest}];", f"int h[{widest}];"]
+    *hidden, last = network.layers
+    lines = [f"int h{number}[{len(layer.bias)}];" for number, layer in enumerate(hidden, 1)]
     w = b = 0
-    for number, layer in enumerate(network.layers):
+    x = "x"
+    for number, layer in enumerate(hidden, 1):
         units, inputs = layer.weight.shape
-        lines.append(f"nstk_q_dense(&w[{w}], &b[{b}], {'h' if number else 'x'}, {inputs}, u, {units});")
-        if number < len(network.layers) - 1:
-            lines.append(f"nstk_q_activate({table}, u, {shifts[number]}, {limit}, h, {units});")
-        w, b = w + units * inputs, b + units
-    return lines + [f"y[{o}] = u[{k}];" for k, o in enumerate(network.outputs)]
+        places = f"&w[{w}], &b[{b}], &s[{b}]"
+        lines.append(f"nstk_q_hidden({table}, {places}, {limit}, {x}, {inputs}, h{number}, {units});")
+        x, w, b = f"h{number}", w + units * inputs, b + units
+    inputs = last.weight.shape[1]
+    for k, o in enumerate(network.outputs):
+        bias = f"NSTK_Q_READ32(&b[{b + k}])"
+        lines.append(f"y[{o}] = nstk_q_dot(&w[{w + k * inputs}], {bias}, {x}, {inputs});")
+    return lines
 
 
 def input_expression(name: str, ctype: CType, made: InputFormat, row: str, ends: tuple[str, str]) -> str:

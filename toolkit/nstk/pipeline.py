@@ -51,7 +51,8 @@ from nstk.verification import (
 )
 
 if TYPE_CHECKING:
-    from nstk.fitting import Data, Fitted
+    from nstk.candidates import Data
+    from nstk.fitting import Fitted
     from nstk.hypernetwork.proposal import Compiled
     from nstk.report_page import PlotData
 
@@ -156,9 +157,6 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         surrogate = with_provenance(fitted.surrogate, emission=options.emission(), tolerance=str(tolerance))
         init = "surrogate" if start is not None else method_name(options.init)
         surrogate = with_provenance(surrogate, init=init, effort=options.effort, seed=options.seed)
-        unrounded = surrogate
-        if options.number_format == "int16":
-            surrogate = _finish(surrogate, data, progress)
         arithmetic = arithmetic_of(surrogate)
         header = emit_header(program, arithmetic, options.style)
         progress("verifying")
@@ -186,7 +184,7 @@ def _run(program: Program, options: BuildOptions, start: Surrogate | None, progr
         program, options, fitted, surrogate, arithmetic, header, verified, host, targets, rivals, seconds
     )
     if isinstance(arithmetic, Quantized):
-        add_rounding(report, unrounded, verified)
+        add_rounding(report, fitted.unrounded, verified)
     report["verify"]["ok"] = bool(report["verify"]["ok"] and all(costs.get("ok", True) for costs in targets.values()))
     report["build"] |= {"digest": digest, "tolerance": str(tolerance)}
     progress("drawing")
@@ -229,19 +227,13 @@ def _fit(
         options.optimizer,
         options.seed,
         options.samples is not None or options.pairs is not None,
+        options.emission()["sigmoid_error"] if options.number_format == "int16" else None,
     )
     return (
         fit(program, data, goal, progress, compiled)
         if start is None
         else fit_further(start, program, data, goal, progress)
     )
-
-
-def _finish(surrogate: Surrogate, data: "Data", progress: Progress) -> Surrogate:
-    from nstk.integer_finishing import finish
-
-    progress("rounding to int16")
-    return finish(surrogate, surrogate.provenance["emission"]["sigmoid_error"], data.x, data.y)
 
 
 def _write(

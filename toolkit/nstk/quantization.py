@@ -26,6 +26,7 @@ _INT16, _INT32 = 2**15 - 1, 2**31 - 1
 _MARGIN = 1 / 16  # of an output's range as sampled, beyond either end
 _FINEST = 15  # shift from sums to positions that is tried first
 _MOST_FRACTION_BITS = 120
+_MIDDLE = 1 / 2 + 1 / (4 * GAIN)  # the sigmoid that an activation 0 stands for
 _HINT = "use --number float, or a smaller topology"
 
 
@@ -36,14 +37,15 @@ class QuantizedLayer:
     Attributes:
         weight: `(outputs, inputs)` int16.
         bias: `(outputs,)` int32.
-        shift: From sums to positions in the table (`tanh_table.UNIT` of them per entry); 0 in the output layer.
-        clamp: Whether sums may lie beyond the table, so that the code must clamp them.
+        shift: `(outputs,)` int16, from sums to positions in the table (`tanh_table.UNIT` of them per entry); 0 in the
+            output layer. Every unit has its own: beside a steep one, the others keep the bits of their weights.
+        clamp: `(outputs,)`, whether sums may lie beyond the table, so that the code must clamp them.
     """
 
     weight: NDArray[np.int16]
     bias: NDArray[np.int32]
-    shift: int
-    clamp: bool
+    shift: NDArray[np.int16]
+    clamp: NDArray[np.bool_]
 
     def sums(self, q: Integers) -> Integers:
         """Return int32 sums `(N, outputs)` of int16 inputs `(N, inputs)`."""
@@ -150,7 +152,7 @@ def quantize(surrogate: Surrogate, sigmoid_error: float) -> Quantized:
         reach = _full_range(len(inputs))
         for layer in layers:
             lo, hi = _range(layer.weight, layer.bias, *reach)
-            highest = max(highest, min(int(np.abs([lo, hi]).max()) >> layer.shift, table.limit))
+            highest = max(highest, min(int(_last_positions(layer.shift, lo, hi).max()), table.limit))
             reach = _activated(table, layer, lo, hi)
         last, made = _output_layer(surrogate, network, reach, low, high)
         networks.append(QuantizedNetwork((*layers, last), network.outputs))
@@ -170,26 +172,28 @@ def quantize_inputs(formats: Sequence[InputFormat], x: Array) -> Integers:
 
 
 def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> list[QuantizedLayer]:
-    """Quantize the hidden layers of one network, each to the finest grid whose sums and weights fit.
+    """Quantize the hidden layers of one network, each unit to the finest grid whose sums and weights fit.
 
     A layer depends on the parameters of those before it, but not on those behind it.
 
     Raises:
-        UsageError: Sums of a layer do not fit 32 bits even on the coarsest grid.
+        UsageError: Sums of a unit do not fit 32 bits even on the coarsest grid.
     """
     found: list[QuantizedLayer] = []
     reach = _full_range(network.topology.widths[0])
     for weight, bias in _float_layers(surrogate, network)[:-1]:
-        # u = (weight / 2) x + bias / 2, because sigmoid(z) = 1/2 + tanh(z/2)/2
-        for shift in range(_FINEST, -1, -1):
+        shift = np.full(len(bias), _FINEST, np.int16)
+        while True:
+            # u = (weight / 2) x + bias / 2, because sigmoid(z) = 1/2 + tanh(z/2)/2
             scale = table.scale(shift) / 2
-            w, b = np.rint(weight * scale), np.rint(bias * scale)
-            if _fits(w, b, reach, _INT32):
+            w, b = np.rint(weight * scale[:, None]), np.rint(bias * scale)
+            if (fits := _fits(w, b, reach, _INT32)).all():
                 break
-        else:
-            raise UsageError(f"a layer of {network.topology} is too steep for int16 arithmetic", _HINT)
+            if not shift[~fits].all():
+                raise UsageError(f"a layer of {network.topology} is too steep for int16 arithmetic", _HINT)
+            shift[~fits] -= 1
         lo, hi = _range(w, b, *reach)
-        clamp = int(np.abs([lo, hi]).max()) >> shift > table.limit
+        clamp = _last_positions(shift, lo, hi) > table.limit
         found.append(QuantizedLayer(w.astype(np.int16), b.astype(np.int32), shift, clamp))
         reach = _activated(table, found[-1], lo, hi)
     return found
@@ -198,10 +202,10 @@ def hidden_layers(surrogate: Surrogate, network: Network, table: TanhTable) -> l
 def layer_values(surrogate: Surrogate, layer: QuantizedLayer, table: TanhTable, *, first: bool) -> tuple[Array, Array]:
     """Return the parameters that a hidden layer's integers stand for: weights `(outputs, inputs)` and biases."""
     scale = table.scale(layer.shift) / 2
-    w, b = layer.weight / scale, layer.bias / scale
+    w, b = layer.weight / scale[:, None], layer.bias / scale
     if not first:
         w = w * (2 * GAIN)
-        return w, b - w.sum(1) / 2
+        return w, b - w.sum(1) * _MIDDLE
     offset, step = _input_scaling(surrogate)
     w = w / step
     return w, b - w @ offset
@@ -217,7 +221,7 @@ def _input_scaling(surrogate: Surrogate) -> tuple[Array, Array]:
 def _float_layers(surrogate: Surrogate, network: Network) -> list[tuple[Array, Array]]:
     """Return weights and biases of every layer for int16 inputs: z = weight @ q + bias, in float64.
 
-    Inputs are what `input_formats` says, hidden activations GAIN * tanh(z/2); the last layer makes program units.
+    Inputs are what `input_formats` says, hidden activations GAIN * tanh(z/2) - 1/2; the last layer makes program units.
     """
     params = network.params.astype(np.float64)
     offset, step = _input_scaling(surrogate)
@@ -228,7 +232,7 @@ def _float_layers(surrogate: Surrogate, network: Network) -> list[tuple[Array, A
         if number == 0:
             w, b = w * step, b + w @ offset
         else:  # h = 1/2 + tanh/2
-            w, b = w / (2 * GAIN), b + w.sum(1) / 2
+            w, b = w / (2 * GAIN), b + w.sum(1) * _MIDDLE
         if number == len(network.topology.hidden):
             std = surrogate.y_std[columns]
             w, b = w * std[:, None], b * std + surrogate.y_mean[columns]
@@ -247,7 +251,7 @@ def _output_layer(
         for bits in range(_MOST_FRACTION_BITS, -_MOST_FRACTION_BITS, -1):
             row, offset = np.rint(np.ldexp(w, bits))[None], np.rint(np.ldexp([b - middle], bits))
             # Less what rounding to int16 adds; and not many times finer than float32 is at the middle.
-            if _fits(row, offset, reach, _INT32 - 2**24) and abs(np.ldexp(middle, bits)) < 2**41:
+            if _fits(row, offset, reach, _INT32 - 2**24).all() and abs(np.ldexp(middle, bits)) < 2**41:
                 break
         lo, hi = _range(row, offset, *reach)
         made = output_format(low[o], high[o], bits, int(np.abs([lo, hi]).max()) + 2**16)
@@ -256,7 +260,8 @@ def _output_layer(
         weights.append(row[0].astype(np.int16))
         biases.append(np.int32(round(float(np.ldexp(b - made.middle, bits)))))
         formats.append(made)
-    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), 0, False), formats
+    none = np.zeros(len(formats), np.int16)
+    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), none, none > 0), formats
 
 
 def _output_ranges(surrogate: Surrogate) -> tuple[Array, Array]:
@@ -273,16 +278,21 @@ def _full_range(count: int) -> tuple[Integers, Integers]:
     return np.full(count, -_INT16 - 1), np.full(count, _INT16)
 
 
-def _fits(weight: Array, bias: Array, reach: tuple[Integers, Integers], bound: int) -> bool:
-    """Return whether weights are int16 and sums, in whatever order they are added up, stay within +-bound."""
+def _fits(weight: Array, bias: Array, reach: tuple[Integers, Integers], bound: int) -> NDArray[np.bool_]:
+    """Return which units have int16 weights and sums that, in whatever order they are added up, stay within +-bound."""
     magnitude = np.abs(weight) @ np.abs(reach).max(0) + np.abs(bias)
-    return bool(np.abs(weight).max() <= _INT16 and magnitude.max() <= bound)
+    return np.asarray((np.abs(weight).max(1) <= _INT16) & (magnitude <= bound))
 
 
 def _range(weight: NDArray[Any], bias: NDArray[Any], lo: Integers, hi: Integers) -> tuple[Integers, Integers]:
     """Return the exact range of the sums of every unit, given that of every input."""
     w, b = weight.astype(np.int64), bias.astype(np.int64)
     return np.minimum(w * lo, w * hi).sum(1) + b, np.maximum(w * lo, w * hi).sum(1) + b
+
+
+def _last_positions(shift: NDArray[np.int16], lo: Integers, hi: Integers) -> Integers:
+    """Return the highest position that sums between lo and hi make, for every unit."""
+    return np.asarray(np.maximum(np.abs(lo), np.abs(hi)) >> shift)
 
 
 def _activated(table: TanhTable, layer: QuantizedLayer, lo: Integers, hi: Integers) -> tuple[Integers, Integers]:

@@ -151,15 +151,22 @@ def facts(report: Mapping[str, Any]) -> TextTable:
 
 
 def rungs(report: Mapping[str, Any]) -> TextTable:
-    """Return the topologies tried with their errors; the chosen one is marked."""
+    """Return the topologies tried with their errors; the chosen one is marked.
+
+    What met the tolerance as floats was tried in int16 as well, if that was asked for.
+    """
     chosen = {network["topology"] for network in report.get("networks", ())}
+    tried = report.get("rungs", ())
+    kinds = ("", ", int16") if any("int16" in rung for rung in tried) else ("",)
     rows = []
-    for rung in report.get("rungs", ()):
-        largest = ", ".join(number(v, up=True) for v in per_output(rung.get("max_abs")))
-        nrmse = ", ".join(number(v) for v in per_output(rung.get("nrmse")))
-        mark = "yes" if rung.get("chosen", rung["topology"] in chosen) else ""
-        rows.append((rung["topology"], largest, nrmse, mark))
-    return TextTable("Topologies tried", ("topology", "largest error", "nrmse", "chosen"), tuple(rows))
+    for rung in tried:
+        cells = [rung["topology"]]
+        for errors in (rung, rung.get("int16", {}))[: len(kinds)]:
+            cells.append(", ".join(number(v, up=True) for v in per_output(errors.get("max_abs"))))
+            cells.append(", ".join(number(v) for v in per_output(errors.get("nrmse"))))
+        rows.append((*cells, "yes" if rung.get("chosen", rung["topology"] in chosen) else ""))
+    head = [f"{what}{kind}" for kind in kinds for what in ("largest error", "nrmse")]
+    return TextTable("Topologies tried", ("topology", *head, "chosen"), tuple(rows))
 
 
 def errors(report: Mapping[str, Any]) -> TextTable:

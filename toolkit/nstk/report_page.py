@@ -153,7 +153,8 @@ def _rungs(report: Mapping[str, Any]) -> Section:
     tolerances = list(_tolerances(report).values())
     points = []
     for rung in tried:
-        largest, nrmse = words.per_output(rung.get("max_abs")), words.per_output(rung.get("nrmse"))
+        found = rung.get("int16", rung)
+        largest, nrmse = words.per_output(found.get("max_abs")), words.per_output(found.get("nrmse"))
         if len(largest) == len(tolerances) == len(_output_names(report)) and min(tolerances) > 0:
             error, what = max(e / t for e, t in zip(largest, tolerances, strict=True)), "largest error / tolerance"
         else:

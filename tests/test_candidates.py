@@ -1,0 +1,92 @@
+"""What decides about networks in int16 arithmetic, and the ladder that is climbed until it keeps the tolerance."""
+
+from dataclasses import replace
+
+import numpy as np
+from networks import inputs_program, random_surrogate
+
+from nstk.candidates import Assessor
+from nstk.fitting import Data, Goal, fit, sample_data
+from nstk.quantization import quantize
+from nstk.surrogate import Surrogate
+from nstk.tolerance import Tolerance
+
+COARSE, FINE = 1e-3, 3e-5
+
+
+def assessor(s: Surrogate, allowed: float, sigmoid_error: float | None) -> tuple[Assessor, Data]:
+    """Return what assesses networks against a surrogate's own outputs, so that its float error is 0."""
+    data = sample_data(s.program, s.predict, 512, 1)
+    return Assessor(s.program, data, (s.y_mean, s.y_std), np.array([allowed]), 0, sigmoid_error), data
+
+
+def test_rounded_candidates_are_measured_in_int16():
+    s = random_surrogate(inputs_program(2), seed=3, spread=4.0)
+    [network] = s.networks
+    made, data = assessor(s, 1.0, COARSE)
+    found = made.assess(network)
+    assert found.unrounded is not None
+    assert found.fitted.network is network
+    assert max(found.fitted.max_abs) < 1e-9
+    rounded = quantize(replace(s, networks=(found.network,)), COARSE)
+    error = np.abs(rounded.evaluate(data.checks)[0] - data.checked).max()
+    assert 0 < error <= found.max_abs[0] < 2 * error
+    assert found.excess == found.max_abs[0]
+
+
+def test_finishing_makes_no_error_larger():
+    changed = 0
+    for seed in range(4):
+        s = random_surrogate(inputs_program(2), seed=seed, spread=10.0)
+        [network] = s.networks
+        made, _ = assessor(s, 1.0, COARSE)
+        plain = made.measure(network, made.rounded(network), 0)
+        made.allowed = np.array([1.5 * plain.max_abs[0]])
+        found = made.assess(network)
+        at_same_points = made.measure(found.network, made.rounded(found.network), 0)
+        assert at_same_points.max_abs <= plain.max_abs
+        assert at_same_points.nrmse <= plain.nrmse
+        changed += found.network is not network
+    assert changed
+
+
+def test_what_misses_the_tolerance_as_floats_is_not_rounded():
+    s = random_surrogate(inputs_program(2), seed=3)
+    made, _ = assessor(s, 1e-3, FINE)
+    [network] = s.networks
+    found = made.assess(replace(network, params=network.params * np.float32(1.5)))
+    assert found.excess > 1
+    assert found.unrounded is None
+
+
+def test_too_steep_a_network_is_not_taken():
+    s = random_surrogate(inputs_program(2), spread=1e5)
+    made, _ = assessor(s, 1.0, FINE)
+    assert made.assess(s.networks[0]).excess == np.inf
+
+
+def climb(tolerance: float, sigmoid_error: float | None):
+    p = inputs_program(1)
+    data = sample_data(p, lambda x: np.sin(3 * x), 400, 1)
+    goal = Goal(Tolerance(tolerance, True), ((4, 4), (8, 8)), effort="quick", sigmoid_error=sigmoid_error)
+    return data, fit(p, data, goal, lambda text: None)
+
+
+def test_fit_keeps_the_tolerance_in_int16():
+    data, fitted = climb(1.0, FINE)
+    [rung] = fitted.rungs
+    assert rung["ok"]
+    assert rung["int16"]["max_abs"] != rung["max_abs"]
+    error = np.abs(quantize(fitted.surrogate, FINE).evaluate(data.checks)[0] - data.checked).max()
+    assert error <= 0.01 * np.ptp(data.checked)
+    assert "int16" not in climb(1.0, None)[1].rungs[0]
+
+
+def test_fit_climbs_where_int16_misses_the_tolerance():
+    """As floats the smallest rung meets it; with so coarse a table of tanh no rung does."""
+    _, floats = climb(0.2, None)
+    data, fitted = climb(0.2, COARSE)
+    assert len(floats.rungs) == 1
+    assert [rung["ok"] for rung in fitted.rungs] == [False, False]
+    assert all(max(rung["max_abs"]) <= 0.002 * np.ptp(data.checked) for rung in fitted.rungs)
+    assert all(max(rung["int16"]["max_abs"]) > 0.002 * np.ptp(data.checked) for rung in fitted.rungs)
