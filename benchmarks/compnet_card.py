@@ -67,8 +67,8 @@ def main() -> None:
 
 
 def read_run(folder: Path, pack: Path) -> dict[str, Any]:
-    """Return a run's command, length, validations, and steps, median speed and share of the peak in every stage."""
-    record = read_record(folder)
+    """Return a run's command, data, length, validations, and steps, median speed and share of the peak by stage."""
+    record, contents = read_record(folder), read_pack(pack)
     options = record["options"]
     chosen = "".join(f" --stage {name}" for name in options.get("stages", ()))
     lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
@@ -84,6 +84,8 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
     logged = [line for line in lines if line["group"] in STAGES]
     return {
         "command": f"nstk train {pack.name}{' --start BEFORE' * bool(chosen)}{chosen} --minutes {options['minutes']:g}",
+        "programs": len(contents.texts),
+        "rows": len(contents.program),
         "steps": record["step"],
         "minutes": record["elapsed"] / 60,
         "stages": stages,

@@ -20,7 +20,6 @@ _TEXT_FLOOR = 1e-3
 _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; points compared at: probes, and others
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
-_OUTLOOK_WEIGHT = 0.3
 _FEW = 1 / 8
 
 
@@ -136,7 +135,7 @@ def compute_loss(
         )
     loss = y.new_zeros(len(y))
     if stage.name in ("text", "joint"):
-        loss = loss + (1.0 if stage.name == "text" else _OUTLOOK_WEIGHT) * _outlook_loss(out, batch, probes)
+        loss = loss + _outlook_loss(out, batch, probes)
     if stage.name == "text":
         return loss
     assert out.parameters is not None
