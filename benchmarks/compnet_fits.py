@@ -29,7 +29,7 @@ STEPS = (1, *_LOOKS[1:])  # what a look counts as when Levenberg-Marquardt steps
 RESTARTS = 4  # random starts in a race
 _HEAT, _FINAL = 20, 160  # steps of each of them, then of the best
 RACE_STEPS = RESTARTS * _HEAT + _FINAL
-CANDIDATES = 8  # compiled ones in a race
+CANDIDATES = 12  # compiled ones in a race
 _UNSURE = 0.2  # normalized error of a compiled start on the training pairs: better ones do better without a race
 
 
@@ -159,7 +159,7 @@ def race_compiled(task: Task, candidates: Tensor) -> Tensor:
 def _spend(task: Task, candidates: Tensor, steps: int, budget: int) -> Tensor:
     """Return the test errors `(B, 1)` after some of the steps in a budget.
 
-    All go to the first candidate. Only where that misses the training pairs by far, eight candidates take a twentieth
+    All go to the first candidate. Only where that misses the training pairs by far, twelve candidates take a thirtieth
     of the budget each, and the one that validates best takes what is left.
     """
     first = candidates[:, :1]
@@ -168,7 +168,7 @@ def _spend(task: Task, candidates: Tensor, steps: int, budget: int) -> Tensor:
     unsure = (got - task.y).square().mean(1) > _UNSURE
     if unsure.any():
         raced, field = task.of(unsure), candidates[unsure, :CANDIDATES]
-        heat = budget // 20
+        heat = budget // 30
         best = take_best(*_take_steps(raced, field, min(heat, steps // CANDIDATES)))
         errors[unsure] = raced.nmse(_take_steps(raced, best, max(steps - CANDIDATES * heat, 0))[0])
     return errors
