@@ -65,9 +65,9 @@ def test_too_steep_a_network_is_not_taken():
     assert made.assess(s.networks[0]).excess == np.inf
 
 
-def climb(tolerance: float, sigmoid_error: float | None):
+def climb(tolerance: float, sigmoid_error: float | None, frequency: float = 3.0):
     p = inputs_program(1)
-    data = sample_data(p, lambda x: np.sin(3 * x), 400, 1)
+    data = sample_data(p, lambda x: np.sin(frequency * x), 400, 1)
     goal = Goal(Tolerance(tolerance, True), ((4, 4), (8, 8)), effort="quick", sigmoid_error=sigmoid_error)
     return data, fit(p, data, goal, lambda text: None)
 
@@ -90,3 +90,12 @@ def test_fit_climbs_where_int16_misses_the_tolerance():
     assert [rung["ok"] for rung in fitted.rungs] == [False, False]
     assert all(max(rung["max_abs"]) <= 0.002 * np.ptp(data.checked) for rung in fitted.rungs)
     assert all(max(rung["int16"]["max_abs"]) > 0.002 * np.ptp(data.checked) for rung in fitted.rungs)
+
+
+def test_rungs_that_miss_the_tolerance_are_compared_in_int16():
+    """The smaller network is closer as floats, but steeper: rounding costs it more."""
+    _, fitted = climb(0.08, COARSE, frequency=7)
+    small, large = fitted.rungs
+    assert small["max_abs"] < large["max_abs"]
+    assert small["int16"]["max_abs"] > large["int16"]["max_abs"]
+    assert [rung["chosen"] for rung in fitted.rungs] == [False, True]

@@ -1,7 +1,7 @@
 """Candidates: networks with their errors, measured on points apart from the training pairs.
 
 Where int16 arithmetic is asked for, what meets the tolerance as floats is rounded and measured anew: its int16 errors
-decide, by the same rule. What misses it as floats is not worth rounding.
+decide, by the same rule. What misses it as floats is rounded only to compare the best of every rung.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ Function = Callable[[Array], Array]
 
 #: Share of the tolerance a rung may use: final verification looks at other points.
 MARGIN = 0.95
-_FAR_BELOW = 0.5
-_HARD_POINTS = 128
+_FAR_BELOW = 0.5  # of the tolerance: up to here a larger error is taken for a smaller nrmse
+_HARD_POINTS = 128  # of the check points, the worst ones, that refinement gets beside those that were searched for
 _CONFIRMING = 100  # added to an attempt's number, gives it check points that no other has
 
 
@@ -59,7 +59,7 @@ class Candidate:
         max_abs: Largest error of each of its outputs, program units, found points included.
         nrmse: Normalized error of each of its outputs on the validation draws.
         excess: Largest ratio of an error to its tolerance; at most 1 meets it.
-        worst: The worst points found, with the outputs of all networks' originals.
+        worst: The worst points found, with the original's and the network's values of its outputs.
         unrounded: With int16 arithmetic, the network as fitted, with its errors in floating point.
     """
 
@@ -112,25 +112,22 @@ class Assessor:
             attempt: Each has check points of its own; without a program to run they are always the validation pairs.
         """
         found = self.measure(network, lambda x: self.evaluate(network, x), attempt)
-        if self.sigmoid_error is None or found.excess > MARGIN:
-            return found
-        try:
-            return self.round(found, attempt)
-        except UsageError:  # too steep for int16 arithmetic
-            return replace(found, excess=np.inf)
+        return found if found.excess > MARGIN else self.round(found, attempt)
 
     def round(self, found: Candidate, attempt: int = 0) -> Candidate:
         """Return a candidate with int16 arithmetic: of those that finishing gives and the plain one, the closest.
 
-        None is taken whose largest error is larger than the plain one's, unless it is far below the tolerance.
-
-        Raises:
-            UsageError: As `quantize`.
+        None is taken whose largest error is larger than the plain one's, unless it is far below the tolerance. What is
+        too steep for int16 arithmetic gets an infinite excess; where floats decide, nothing is done.
         """
-        assert self.sigmoid_error is not None
-        finished = finish(self.alone(found.network), self.sigmoid_error, self.data.x)
-        networks = [found.network, *(replace(s.networks[0], outputs=found.network.outputs) for s in finished)]
-        tried = [self.measure(network, self.rounded(network), attempt) for network in networks]
+        if self.sigmoid_error is None or found.unrounded:
+            return found
+        try:
+            finished = finish(self.alone(found.network), self.sigmoid_error, self.data.x)
+            networks = [found.network, *(replace(s.networks[0], outputs=found.network.outputs) for s in finished)]
+            tried = [self.measure(network, self.rounded(network), attempt) for network in networks]
+        except UsageError:
+            return replace(found, excess=np.inf)
         kept = [c for c in tried if c.excess <= max(tried[0].excess, _FAR_BELOW)]
         best = min(kept, key=lambda c: sum(c.nrmse))
         # Rounding scatters: the largest of its errors shows on more points than a smooth one's.

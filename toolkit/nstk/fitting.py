@@ -69,7 +69,7 @@ class Fitted:
             those with the least excess. With int16 arithmetic it is finished, where that brings it closer.
         unrounded: The same as fitted in floating point.
         rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output as
-            floats, `int16` with the same if it was rounded, ok.
+            floats, with int16 arithmetic the same under `int16` (unless it is too steep for it), ok.
         zero_shot_nrmse: The best start's error before fine-tuning, on validation pairs of the first rung tried.
         candidates: Starts that raced on each rung.
         train_nrmse: Per output, on the training pairs.
@@ -247,6 +247,14 @@ class _Fitter:
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
         """Assess finalists `(K, P)`, refine if asked or needed, and return the best.
 
+        With int16 arithmetic it is rounded also if it missed the tolerance as floats: rungs are compared by their
+        errors in one arithmetic.
+        """
+        return self.assessor.round(self.select(topology, finalists, outputs, pairs))
+
+    def select(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
+        """Return what `choose` does, not rounded where it misses the tolerance as floats.
+
         Attempt 0 selects, attempt 1 confirms the selected one on fresh points, later attempts refine.
         """
         found = [self.assess(topology, p, outputs, 0) for p in finalists]
@@ -327,8 +335,6 @@ class _Fitter:
 
     def fitted(self, layout: Sequence[Candidate]) -> Fitted:
         """Assemble the result."""
-        if self.goal.sigmoid_error is not None:
-            layout = [c if c.unrounded else self.assessor.round(c) for c in layout]
         surrogate, unrounded = (
             Surrogate(self.program, networks, self.mean, self.std, {})
             for networks in (tuple(c.network for c in layout), tuple(c.fitted.network for c in layout))

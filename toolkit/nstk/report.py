@@ -153,7 +153,7 @@ def facts(report: Mapping[str, Any]) -> TextTable:
 def rungs(report: Mapping[str, Any]) -> TextTable:
     """Return the topologies tried with their errors; the chosen one is marked.
 
-    What met the tolerance as floats was tried in int16 as well, if that was asked for.
+    Where int16 was asked for, its errors follow; what is too steep for it has none.
     """
     chosen = {network["topology"] for network in report.get("networks", ())}
     tried = report.get("rungs", ())

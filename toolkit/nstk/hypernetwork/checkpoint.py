@@ -77,7 +77,8 @@ def load_checkpoint(folder: Path) -> tuple[HyperNetwork, ProgramTokenizer]:
         own = {field.name for field in fields(NetworkConfig)}
         config = NetworkConfig(**{name: value for name, value in record.items() if name in own})
         weights = _read_weights(folder)
-        # Not on the meta device: drawing there imports torch's compiler, which takes seconds.
+        # Not on the meta device: drawing there imports torch's compiler, which takes seconds. Drawn here, the weights
+        # are replaced below, and the caller's generator stays as it was.
         with torch.random.fork_rng(devices=[]):
             network = HyperNetwork(config)
         network.load_state_dict(weights, assign=True)
