@@ -19,7 +19,7 @@ is best on the probes, `compnet-text` for the first.
 - programs: ParrotBench.
 
 Every column is saved at once in `results/compnet.json`, so that a stopped run continues where it was; columns of other
-weights or functions are dropped. `tables.py` renders the file.
+weights, functions or Levenberg-Marquardt budgets are dropped. `tables.py` renders the file.
 """
 
 import argparse
@@ -35,6 +35,7 @@ import numpy as np
 import torch
 from compnet_fits import (
     EPOCHS,
+    LM_PROTOCOL,
     RESTARTS,
     STEPS,
     Task,
@@ -81,12 +82,14 @@ class Evaluation:
         self._weights = {name: methods.digest(name) for name in methods.names}
         self._of = {name: _digest(judged.encode(), digest.encode()) for name, digest in self._weights.items()}
         texts = [(EXAMPLES / file).read_bytes() for file in PROGRAMS.values()]
-        self._of["programs"] = _digest(*texts, *(digest.encode() for digest in self._weights.values()))
+        self._of["lm"] = _digest(repr(LM_PROTOCOL).encode())
+        digests = [*self._weights.values(), self._of["lm"]]
+        self._of["programs"] = _digest(*texts, *(digest.encode() for digest in digests))
         found = json.loads(out.read_text()) if out.exists() else {"of": {}}
         same = {name for name, of in self._of.items() if found["of"].get(name) == of}
         self._programs = found["programs"] if "programs" in same else []
         self._columns: dict[str, list[float]] = {
-            name: values for name, values in found.get("columns", {}).items() if _method(name) in same
+            name: values for name, values in found.get("columns", {}).items() if _needs(name) <= same
         }
 
     def column(self, name: str) -> NDArray[np.float64]:
@@ -204,9 +207,10 @@ PARTS: dict[str, Callable[[Evaluation], None]] = {
 }
 
 
-def _method(column: str) -> str:
-    """Return the method a column is about: `compnet` for `zero-shot/compnet, 32 probes` and `lm/compnet/steps`."""
-    return column.split("/")[1].split(",")[0]
+def _needs(column: str) -> set[str]:
+    """Return what must not have changed for a column to stay: `compnet` for `zero-shot/compnet, 32 probes`."""
+    part, method, *_ = column.split("/")
+    return {method.split(",")[0]} | ({"lm"} if part in ("lm", "race") else set())
 
 
 def _digest(*parts: bytes) -> str:

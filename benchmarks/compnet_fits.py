@@ -31,6 +31,7 @@ _HEAT, _FINAL = 20, 160  # steps of each of them, then of the best
 RACE_STEPS = RESTARTS * _HEAT + _FINAL
 CANDIDATES = 12  # compiled ones in a race
 _UNSURE = 0.2  # normalized error of a compiled start on the training pairs: better ones do better without a race
+LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE)
 
 
 @dataclass(frozen=True, eq=False)
