@@ -15,7 +15,7 @@ is best on the probes, `compnet-text` for the first.
 - lm: 60 Levenberg-Marquardt steps, steps counted likewise. And 240 steps: of random starts a race of four, 20 steps
   each and 160 of the one that validates best. What is compiled spends all steps on one start, unless that misses the
   pairs by more than 0.2: then twelve candidates race. All this was chosen on the validation split, for random starts
-  too: other ways to spend 60 or 240 steps brought them at most 11 % lower errors there.
+  too: restarts within the 60 steps brought them at most 11 % lower errors there, other races of 240 higher ones.
 - programs: ParrotBench.
 
 Every column is saved at once in `results/compnet.json`, so that a stopped run continues where it was; columns of other

@@ -146,7 +146,7 @@ def fit_compiled_with_lm(task: Task, candidates: Tensor) -> tuple[Tensor, Tensor
 def race(task: Task, starts: Tensor) -> Tensor:
     """Take 20 steps from each of four starts `(B, 4, P)` and 160 more of what validates best; returns errors `(B, 1)`.
 
-    Longer heats of fewer and shorter heats of more starts brought higher errors on the validation split.
+    Races of eight, twelve and 24 starts brought higher errors on the validation split.
     """
     best = take_best(*_take_steps(task, starts, _HEAT))
     return task.nmse(_take_steps(task, best, _FINAL)[0])

@@ -260,8 +260,8 @@ def _output_layer(
         weights.append(row[0].astype(np.int16))
         biases.append(np.int32(round(float(np.ldexp(b - made.middle, bits)))))
         formats.append(made)
-    none = np.zeros(len(formats), np.int16)
-    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), none, none > 0), formats
+    shift, clamp = np.zeros(len(formats), np.int16), np.zeros(len(formats), np.bool_)
+    return QuantizedLayer(np.stack(weights), np.array(biases, np.int32), shift, clamp), formats
 
 
 def _output_ranges(surrogate: Surrogate) -> tuple[Array, Array]:
