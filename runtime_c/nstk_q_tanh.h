@@ -14,17 +14,22 @@
 #endif
 
 #if defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__)
-/* Eight low registers do all the work, the others cost moves. Keeps numbers in low ones and statements in the order
-   written, which loads every input once; and weights in one instruction each, where compilers would make one from
-   another in two. */
+/* Eight low registers do all the work, the others cost moves. Keeps numbers in low ones, and weights in one instruction
+   each, where compilers would make one from another in two. Statements stay in the order written, which loads every
+   input once: gcc must see each sum as it grows, clang a group of them at a time. */
 #define NSTK_Q_OPAQUE(x) __asm__("" : "+l"(x))
 #define NSTK_Q_LOW(x) NSTK_Q_OPAQUE(x)
+#if defined(__clang__)
+#define NSTK_Q_GROWN(sum) ((void)0)
 #define NSTK_Q_ORDER(a, b, c, d) __asm__("" : "+l"(a), "+l"(b), "+l"(c), "+l"(d))
-#define NSTK_Q_AFTER(a, b) __asm__("" : "+l"(a), "+l"(b))
+#else
+#define NSTK_Q_GROWN(sum) NSTK_Q_LOW(sum)
+#define NSTK_Q_ORDER(a, b, c, d) ((void)0)
+#endif
 #else
 #define NSTK_Q_LOW(x) ((void)0)
+#define NSTK_Q_GROWN(sum) ((void)0)
 #define NSTK_Q_ORDER(a, b, c, d) ((void)0)
-#define NSTK_Q_AFTER(a, b) ((void)0)
 #endif
 
 #if defined(__GNUC__)
@@ -48,12 +53,22 @@ NSTK_Q_INLINE int32_t nstk_q_sign(int32_t x)
     return x >> 31;
 }
 
+/* A sum, complete before what follows it. */
+NSTK_Q_INLINE int32_t nstk_q_grown(int32_t x)
+{
+    int32_t sum = x;
+    NSTK_Q_GROWN(sum);
+    return sum;
+}
+
 /* sum + weight x, a product of two 16-bit numbers. */
 NSTK_Q_INLINE int32_t nstk_q_add(int32_t sum, int16_t weight, int x)
 {
-    int32_t w = weight;
-    NSTK_Q_LOW(w);
-    return sum + (w * x);
+    int32_t product = weight;
+    NSTK_Q_LOW(product);
+    product *= x;
+    NSTK_Q_LOW(product);
+    return nstk_q_grown(sum + product);
 }
 
 /* The smaller of two numbers whose difference does not overflow. */
@@ -99,9 +114,12 @@ NSTK_Q_INLINE int nstk_q_tanh(const int16_t *table, int32_t sum, int shift)
     return nstk_q_entry(table, (uint32_t)(sum ^ sign) >> shift) ^ (int)sign;
 }
 
-/* The same where sum may lie beyond the table, whose last position is `limit`. */
+/* The same where sum may lie beyond the table, whose last position is `limit`. Counted from there, it takes a register
+   less than with nstk_q_min. */
 NSTK_Q_INLINE int nstk_q_tanh_limited(const int16_t *table, int32_t sum, int shift, int32_t limit)
 {
     const int32_t sign = nstk_q_sign(sum);
-    return nstk_q_entry(table, (uint32_t)nstk_q_min((sum ^ sign) >> shift, limit)) ^ (int)sign;
+    int32_t position = limit - nstk_q_positive(limit - ((sum ^ sign) >> shift));
+    NSTK_Q_LOW(position);
+    return nstk_q_entry(table, (uint32_t)position) ^ (int)sign;
 }

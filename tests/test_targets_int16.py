@@ -18,7 +18,7 @@ from nstk.quantization import Quantized, quantize
 from nstk.targets.firmware import Callee
 from nstk.targets.measuring import explain_costs, measure_target, run_on_target
 from nstk.targets.target import find_target
-from nstk.targets.toolchains import find_toolchain
+from nstk.targets.toolchains import find_toolchain, find_toolchains
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -53,12 +53,18 @@ def test_results_are_the_model(name: str, style: str) -> None:
     assert (run.counts == found["surrogate"]["max"]).all()
 
 
-def test_costs_on_cortex_m0plus() -> None:
+@pytest.mark.parametrize(
+    ("toolchain", "optimize", "most", "most_with_floats"), [("zig", "-Os", 350, 700), ("gcc", "-O2", 375, 750)]
+)
+def test_costs_on_cortex_m0plus(toolchain: str, optimize: str, most: int, most_with_floats: int) -> None:
+    target = find_target("cortex-m0plus")
+    if toolchain not in (found.name for found in find_toolchains(target)):
+        pytest.skip(f"no {target.gcc}")
     p, quantized, header = network("speed")
-    callee, target = Callee(p, "f_surrogate", header, "-Os"), find_target("cortex-m0plus")
-    found = measure_target(callee, points(p, 5), target, quantized=quantized, toolchain="zig")
-    assert found["int16"]["max"] <= 400
-    assert found["surrogate"]["max"] <= 740
+    callee = Callee(p, "f_surrogate", header, optimize)
+    found = measure_target(callee, points(p, 5), target, quantized=quantized, toolchain=toolchain)
+    assert found["int16"]["max"] <= most
+    assert found["surrogate"]["max"] <= most_with_floats
     assert f"With int16 in and out it takes {found['int16']['median']:.0f}" in explain_costs(found)
 
 

@@ -42,8 +42,6 @@ def unrolled_lines(network: QuantizedNetwork, table: str, limit: str) -> list[st
                 lines.append(f"int {found[k]} = nstk_q_tanh{limited}({table}, {sums[k]}, s[{b + k}]{tail});")
                 if growing:
                     lines.append(f"sum = nstk_q_add(sum, w[{w + units * inputs + k}], {found[k]});")
-                if k + 1 in group:
-                    lines.append(f"NSTK_Q_AFTER({'sum' if growing else found[k]}, {sums[k + 1]});")
         values, w, b = found, w + units * inputs, b + units
     if len(outputs) == 1:
         return [*lines, f"{outputs[0]} = sum;"]
