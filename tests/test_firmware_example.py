@@ -128,7 +128,8 @@ def test_readme(command: str, shown: str, out: Path, tmp_path: Path) -> None:
     assert table.words == expected.words
     np.testing.assert_array_equal(table.rows[:, :2], expected.rows[:, :2])
     np.testing.assert_allclose(table.rows[:, 2], expected.rows[:, 2], atol=0.0011)
-    np.testing.assert_allclose(table.rows[:, 5:], expected.rows[:, 5:], rtol=0.1)
+    # Which units need their clamp is the network's: leaving out four makes a sixth of the instructions.
+    np.testing.assert_allclose(table.rows[:, 5:], expected.rows[:, 5:], rtol=0.2)
 
 
 def test_there_are_commands() -> None:
