@@ -90,7 +90,7 @@ def test_surrogate_from_gcc(name: str) -> None:
     if name == AVR.name and not shutil.which("simavr"):
         pytest.skip("no simavr")
     x = points(p, 6)
-    found = verify_target(surrogate(p, header), x, find_target(name), toolchain="gcc", bound=2 * folded.evaluate(x)[1])
+    found = verify_target(surrogate(p, header), x, find_target(name), toolchain="gcc", bound=folded.evaluate(x)[1])
     assert found["ok"]
     assert found["identical"] or name == AVR.name
     assert found["compiler"].partition("-gcc")[0] in ("arm-none-eabi", "riscv64-unknown-elf", "avr")

@@ -125,16 +125,20 @@ class Assessor:
         try:
             finished = finish(self.alone(found.network), self.sigmoid_error, self.data.x)
             networks = [found.network, *(replace(s.networks[0], outputs=found.network.outputs) for s in finished)]
-            tried = [self.measure(network, self.rounded(network), attempt) for network in networks]
+            evaluators = [self.rounded(network) for network in networks]
+            tried = [self.measure(n, evaluate, attempt) for n, evaluate in zip(networks, evaluators, strict=True)]
         except UsageError:
             return replace(found, excess=np.inf)
-        kept = [c for c in tried if c.excess <= max(tried[0].excess, _FAR_BELOW)]
-        best = min(kept, key=lambda c: sum(c.nrmse))
+        kept = [i for i, c in enumerate(tried) if c.excess <= max(tried[0].excess, _FAR_BELOW)]
+        chosen = min(kept, key=lambda i: sum(tried[i].nrmse))
+        best = replace(tried[chosen], unrounded=found)
+        if self.data.original is None:  # there are no other points
+            return best
         # Rounding scatters: the largest of its errors shows on more points than a smooth one's.
-        again = self.measure(best.network, self.rounded(best.network), attempt + _CONFIRMING)
+        again = self.measure(best.network, evaluators[chosen], attempt + _CONFIRMING)
         largest = np.maximum(best.max_abs, again.max_abs)
         excess, worst = max(best.excess, again.excess), best.worst.joined(again.worst)
-        return replace(best, max_abs=tuple(largest.tolist()), excess=excess, worst=worst, unrounded=found)
+        return replace(best, max_abs=tuple(largest.tolist()), excess=excess, worst=worst)
 
     def measure(self, network: Network, evaluate: Function, attempt: int) -> Candidate:
         """Measure a network on check points, fresh ones for every attempt, and search for worse ones."""

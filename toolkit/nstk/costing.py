@@ -37,12 +37,6 @@ def target_callee(program: Program, header: str, callee: str, options: BuildOpti
     return Callee(program, callee, header, "-Os" if style == "size" else "-O2", options.include, options.cflags)
 
 
-def target_bound(arithmetic: Folded | Quantized, x: Array) -> Array:
-    """Return by how much (N, O) results on a target may differ at x: both roundings may, by rung 2's bound."""
-    bound: Array = 2 * arithmetic.evaluate(x)[1]
-    return bound
-
-
 def time_on_host(
     program: Program, header: str, callee: str, options: BuildOptions, rivals: Sequence[Rival]
 ) -> dict[str, Any]:
@@ -58,7 +52,7 @@ def measure_on_targets(
 ) -> dict[str, Any]:
     """Measure on every target but the host; a target an original cannot be built for gets `error` and `hint`."""
     x = sampling.draw(surrogate.program.inputs, 64, options.seed + 5)
-    bound, quantized = target_bound(arithmetic, x), arithmetic if isinstance(arithmetic, Quantized) else None
+    bound, quantized = arithmetic.evaluate(x)[1], arithmetic if isinstance(arithmetic, Quantized) else None
     found: dict[str, Any] = {}
     for name in options.microcontrollers:
         progress(f"counting on {name}")

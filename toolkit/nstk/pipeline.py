@@ -220,14 +220,14 @@ def _fit(
     from nstk.topology import parse_hidden
 
     goal = Goal(
-        tolerance,
-        parse_hidden(options.topology),
-        options.norm,
-        options.effort,
-        options.optimizer,
-        options.seed,
-        options.samples is not None or options.pairs is not None,
-        options.emission()["sigmoid_error"] if options.number_format == "int16" else None,
+        tolerance=tolerance,
+        hidden=parse_hidden(options.topology),
+        norm=options.norm,
+        effort=options.effort,
+        optimizer=options.optimizer,
+        seed=options.seed,
+        all_pairs=options.samples is not None or options.pairs is not None,
+        sigmoid_error=options.emission()["sigmoid_error"] if options.number_format == "int16" else None,
     )
     return (
         fit(program, data, goal, progress, compiled)

@@ -42,12 +42,12 @@ def measure_rivals(
     found: list[dict[str, Any]] = [
         {**rival.record, "bench": {"host": {"ns": nanoseconds[rival.callee]}, "targets": {}}} for rival in rivals
     ]
+    bounds = [rival.arithmetic.evaluate(x)[1] for rival in rivals] if targets else []
     for name in targets if rivals else ():
         progress(f"counting rivals on {name}")
-        for rival, record in zip(rivals, found, strict=True):
-            arithmetic = rival.arithmetic
-            quantized = arithmetic if isinstance(arithmetic, IntegerTable) else None
-            callee, bound = replace(surrogate, name=rival.callee, source=rival.header), 2 * arithmetic.evaluate(x)[1]
+        for rival, bound, record in zip(rivals, bounds, found, strict=True):
+            quantized = rival.arithmetic if isinstance(rival.arithmetic, IntegerTable) else None
+            callee = replace(surrogate, name=rival.callee, source=rival.header)
             try:
                 costs = measure_surrogate(callee, x, find_target(name), bound=bound, quantized=quantized)
             except NstkError as error:

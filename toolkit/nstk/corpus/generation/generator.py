@@ -126,10 +126,8 @@ def _write(rng: Random) -> Candidate:
     draft = Draft(rng)
     short = rng.random() < _SHORT
     arguments = rng.choice(_FEW_ARGUMENTS if short else _ARGUMENTS)
-    if short:
-        family, name, value = "short", *write_random_function(draft, arguments, short)
-    elif rng.random() < _GRAMMAR:
-        family, name, value = "grammar", *write_random_function(draft, arguments)
+    if short or rng.random() < _GRAMMAR:
+        family, name, value = "short" if short else "grammar", *write_random_function(draft, arguments, short)
     else:
         family, name, value = _write_idioms(draft, arguments)
     name = _name_function(draft, name)

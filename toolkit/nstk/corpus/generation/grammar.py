@@ -32,7 +32,7 @@ _NAMES = """
     """.split()  # noqa: SIM905
 
 
-def write_random_function(draft: Draft, arguments: int, short: bool = False) -> tuple[str, str]:
+def write_random_function(draft: Draft, arguments: int, short: bool) -> tuple[str, str]:
     """Write a random function of some arguments into a draft; return a name for it and its value.
 
     A short one is an expression or two, as most functions of real code are.
