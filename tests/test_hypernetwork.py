@@ -61,7 +61,10 @@ def batch(size: int = 3, tokens: int = 12) -> dict[str, torch.Tensor]:
     return {
         "input_ids": ids,
         "attention_mask": torch.ones(size, tokens, dtype=torch.long),
-        "values": torch.randn(size, tokens, generator=generator),
+        "numbers": torch.randn(size, tokens, 3, generator=generator),
+        "links": (torch.arange(tokens)[:, None] - torch.tensor([1, 3])).clamp(min=0).expand(size, -1, -1),
+        "levels": torch.arange(tokens).expand(size, -1),
+        "root": torch.tensor([tokens - 1, 0, tokens - 4])[:size],
         "centre": torch.randn(size, 9, generator=generator),
         "half_width": torch.rand(size, 9, generator=generator) + 0.1,
         "present": present,

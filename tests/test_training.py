@@ -60,8 +60,10 @@ def small_pack(programs: int = 40) -> Pack:
         a, b, c = rng.uniform(0.5, 2, 3).round(2)
         two = index % 2
         inputs.append(1 + two)
+        read = "x" if index % 5 else "*(&x + 0)"  # some texts have no formula
         texts.append(
-            f"float f(float x{', float y' if two else ''}) {{ return {a}f * sinf({b}f * x){f' + {c}f * y' * two}; }}"
+            f"float f(float x{', float y' if two else ''}) "
+            f"{{ return {a}f * sinf({b}f * {read}){f' + {c}f * y' * two}; }}"
         )
         for centre, half in ((0, 1), (1, 3)):
             x = centre + half * points
@@ -116,12 +118,14 @@ def test_batches_hold_what_the_pack_says():
     y = batch.y * batch.scale[:, None] + batch.mean[:, None]
     expected = pack.outputs[rows].astype(float) * pack.deviation[rows, None] + pack.mean[rows, None]
     np.testing.assert_allclose(y.numpy(), expected, atol=5e-3)
-    encoded = ProgramTokenizer(build_tokenizer()).encode(pack.texts[1], "f")
+    (encoded,) = ProgramTokenizer(build_tokenizer()).encode(pack.texts[1], "f", [(-2, 4), (-2, 4)])
     length = len(encoded.ids)
-    assert batch.input_ids[1, :length].tolist() == encoded.ids.tolist()
-    assert batch.attention_mask[1].sum() == length
-    np.testing.assert_array_equal(batch.values[1, :length].numpy(), encoded.values)
-    assert data.batch(rows, text=True, pad_to=64).input_ids.shape == (3, 64)
+    assert batch.text.input_ids[1, :length].tolist() == encoded.ids.tolist()
+    assert batch.text.attention_mask[1].sum() == length
+    for name in ("numbers", "links", "levels"):
+        np.testing.assert_array_equal(getattr(batch.text, name)[1, :length].numpy(), getattr(encoded, name))
+    assert batch.text.root[1] == encoded.root == length - 1
+    assert data.batch(rows, text=True, pad_to=64).text.input_ids.shape == (3, 64)
 
 
 def test_rows_are_split_and_drawn_by_origin():
@@ -148,7 +152,7 @@ def test_texts_to_read_are_short_and_of_one_length():
     np.testing.assert_allclose(np.bincount(pack.origin[program], minlength=3) / 4000, [0.35, 0.2, 0.45], atol=0.03)
     assert 0.45 < (pack.half_width[rows.numpy()] == 1).all(1).mean() < 0.55
     texts = list(pack.texts)
-    texts[0] = texts[0].replace("return", "x = x + 1.0f; " * 40 + "return")
+    texts[0] = texts[0].replace("return", "x = sinf(x); " * 80 + "return")
     assert pack.origin[0] == 0
     config, tokenizer = NetworkConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
     longer = TrainingData(replace(pack, texts=texts), config, tokenizer, CPU)
@@ -340,7 +344,7 @@ def test_paper_preset_takes_a_pretrained_encoder(pack_file, tmp_path):
     train(pack_file, tmp_path / "run", given)
     model, tokenizer = load_checkpoint(tmp_path / "run" / "model")
     assert model.config.vocab_size == len(words)
-    ids = tokenizer.encode("float f(float x) { return sinf(x); }", "f").ids.tolist()
+    ids = tokenizer.encode("float f(float x) { return sinf(x); }", "f", [(-1, 1)])[0].ids.tolist()
     assert [tokenizer.tokenizer.id_to_token(i) for i in ids[:2]] == ["[CLS]", "float"]
     torch.testing.assert_close(model.encoder.words.weight, theirs.embeddings.word_embeddings.weight, rtol=0, atol=1e-3)
 

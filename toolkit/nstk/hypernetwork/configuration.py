@@ -16,8 +16,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "predicts_scale": False,
         "fits_output": False,
         "normalized_text": False,
-        "neighbour_layers": 0,
-        "pools_tokens": False,
+        "composes": False,
         "trunk_blocks": 0,
         "topologies": [[4, 4]],
         "candidates": [1],
@@ -38,15 +37,15 @@ class NetworkConfig:
         intermediate_size: Width of its feed-forward layers.
         max_position_embeddings: Longest text, in tokens.
         hidden_dropout_prob: Of the encoder.
-        neighbour_layers: Convolutions over each token and its neighbours before the encoder: attention alone takes very
-            long to find out what stands beside what.
-        pools_tokens: Mean and maximum over the encoder's states of all tokens are read beside [CLS].
+        composes: What a token stands for is computed from its operands, formulas upward from their inputs; attention
+            reads only text that has no formula.
+        composition_size: Width of the layer between that computes it.
         pad_token_id: Token that fills up batches.
         first_argument: Token of a program's first argument, those of the others follow it; -1 if there are none.
         inputs: Inputs of the covering topologies.
         probes: Outputs at fixed inputs that may be given.
         use_text: Read program text.
-        use_values: Embed the values of numeric literals.
+        use_values: Embed factors, constants and ranges.
         use_domain: Read centre and half-width of every input's interval.
         use_probes: Read probes.
         predicts_scale: Surrogates compute standardized outputs; mean and scale are predicted from the text.
@@ -58,15 +57,15 @@ class NetworkConfig:
         candidates: Parameter vectors each head writes; the largest head one less, to keep the file below 12 MB.
     """
 
-    vocab_size: int = 246
+    vocab_size: int = 248
     hidden_size: int = 128
     num_hidden_layers: int = 2
     num_attention_heads: int = 2
     intermediate_size: int = 512
     max_position_embeddings: int = 512
     hidden_dropout_prob: float = 0.0
-    neighbour_layers: int = 2
-    pools_tokens: bool = True
+    composes: bool = True
+    composition_size: int = 384
     pad_token_id: int = 0
     first_argument: int = 7
     inputs: int = 9

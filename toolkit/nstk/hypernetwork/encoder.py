@@ -25,7 +25,7 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, embedded: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, embedded: Tensor, attention_mask: Tensor) -> Tensor:
         """Encode texts.
 
         Args:
@@ -33,8 +33,7 @@ class Encoder(nn.Module):
             attention_mask: 1 for tokens that are there `(B, T)`.
 
         Returns:
-            What stands at [CLS], the first token, after the last layer `(B, hidden)`, and what stands at every token
-            before it `(B, T, hidden)`.
+            What stands at [CLS], the first token `(B, hidden)`.
         """
         states = self.dropout(self.norm(embedded + self.places.weight[: embedded.shape[1]]))
         mask = torch.where(attention_mask[:, None, None] > 0, 0.0, -1e4)  # added to the logits, (B, 1, 1, T)
@@ -42,7 +41,7 @@ class Encoder(nn.Module):
         for layer in layers:
             states = layer(states, states, mask)
         # Of the last layer only what stands at [CLS] is read: two thirds of its work can be left out.
-        return last(states[:, :1], states, mask)[:, 0], states
+        return last(states[:, :1], states, mask)[:, 0]  # type: ignore[no-any-return]
 
 
 class _Layer(nn.Module):

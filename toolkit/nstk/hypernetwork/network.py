@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
+from nstk.hypernetwork.composition import Composition
 from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.encoder import Encoder
 from nstk.hypernetwork.parameters import fit_output, prune_absent
 from nstk.topology import Topology
 
 _VALUE_FEATURES = 15
+_NUMBERS = 3  # of a token
 _DOMAIN_FEATURES = 4
 
 
@@ -29,11 +31,13 @@ class Written(NamedTuple):
         probes: Standardized probes `(B, 256)` as the text predicts them; None without text.
         location: `(B, 2)`: asinh(mean / scale) and log(scale) of the outputs as the text predicts them; None without
             text, or if parameters stand for the outputs as they are.
+        parts: Standardized probes `(P, 256)` and locations `(P, 2)` of the subformulas that were asked for.
     """
 
     parameters: tuple[Tensor, ...] | None = None
     probes: Tensor | None = None
     location: Tensor | None = None
+    parts: tuple[Tensor, Tensor] | None = None
 
 
 class HyperNetwork(nn.Module):
@@ -47,20 +51,21 @@ class HyperNetwork(nn.Module):
         if config.use_text:
             self.encoder = Encoder(config)
             if config.use_values:
-                self.value_embedding = _two_layers(_VALUE_FEATURES, hidden, hidden)
-            if config.use_domain:
-                self.domain_embedding = nn.Linear(_DOMAIN_FEATURES, hidden)
-            self.neighbours = nn.ModuleList(_Neighbours(hidden) for _ in range(config.neighbour_layers))
-        encoded = hidden * (3 if config.pools_tokens else 1)
+                self.value_embedding = _two_layers(_NUMBERS * _VALUE_FEATURES, hidden, hidden)
+            if config.composes:
+                self.composition = Composition(hidden, config.composition_size)
+                self.read_norm = nn.LayerNorm(hidden)
         if config.trunk_blocks:
             if config.use_text:
                 domain = config.inputs if config.use_domain else 0
-                self.outlook = _two_layers(encoded + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
+                self.outlook = _two_layers(hidden + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
                 self.text_entry = _Silent(hidden, width)
+                if config.composes:
+                    self.part_outlook = _two_layers(hidden, hidden, config.probes + 2)
             self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
             self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
             self.norm = nn.LayerNorm(width)
-        read = width if config.trunk_blocks else encoded
+        read = width if config.trunk_blocks else hidden
         self.heads = nn.ModuleList(
             _Head(read, count, topology) for count, topology in zip(config.candidates, self.topologies, strict=True)
         )
@@ -71,7 +76,10 @@ class HyperNetwork(nn.Module):
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        values: Tensor | None = None,
+        numbers: Tensor | None = None,
+        links: Tensor | None = None,
+        levels: Tensor | None = None,
+        root: Tensor | None = None,
         centre: Tensor | None = None,
         half_width: Tensor | None = None,
         present: Tensor | None = None,
@@ -82,13 +90,17 @@ class HyperNetwork(nn.Module):
         rows: tuple[Tensor, ...] | None = None,
         variants: int = 0,
         writes: bool = True,
+        parts: Tensor | None = None,
     ) -> Written:
         """Compile a batch of programs.
 
         Args:
             input_ids: Tokens `(B, T)`; None to compile from probes alone.
             attention_mask: 1 for tokens that are there `(B, T)`.
-            values: Values of the numeric literals `(B, T)`.
+            numbers: Factors, constants or powers of the tokens and their ranges, see `Encoded`, `(B, T, 3)`.
+            links: Places of their operands `(B, T, 2)`; None for text as it stands.
+            levels: Above those of the operands `(B, T)`.
+            root: Place of the token that stands for the whole `(B,)`, 0 for text that has no formula.
             centre: Of every input's interval `(B, 9)`.
             half_width: Of every input's interval `(B, 9)`.
             present: 1 for inputs that are there `(B, 9)`.
@@ -99,24 +111,23 @@ class HyperNetwork(nn.Module):
             rows: For every head, numbers of the programs it writes for `(B_h,)`; None: all.
             variants: Other frames to write in too, at most `canonical.VARIANTS`: as many times more candidates.
             writes: False to read only and leave out the parameters.
+            parts: Program and place of subformulas whose outlook is asked for `(P, 2)`.
         """
         config = self.config
-        encoded = predicted = location = None
+        encoded = predicted = location = told = None
         if input_ids is not None and config.use_text:
             if attention_mask is None:
                 attention_mask = torch.ones_like(input_ids)
             domain = self._domain_features(centre, half_width, present)
-            encoded = self._encode(input_ids, attention_mask, values, domain)  # (B, hidden) or (B, 3 hidden)
+            encoded, states = self._read(input_ids, attention_mask, numbers, links, levels, root)
             if config.trunk_blocks:
-                read = encoded if domain is None else torch.cat([encoded, domain.flatten(1)], 1)
-                with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
-                    predicted, mean, scale, slopes = self.outlook(read.float()).split_with_sizes(
-                        [config.probes, 1, 1, 0 if domain is None else config.inputs], 1
-                    )
-                    if config.predicts_scale:
-                        location = torch.cat([_locate_mean(mean, slopes, centre, half_width), scale], 1)
+                predicted, location = self._look(encoded, domain, centre, half_width)
+            if parts is not None and states is not None:
+                state = self.read_norm(states[parts[:, 0], parts[:, 1]])
+                with torch.autocast(state.device.type, enabled=False):
+                    told = self.part_outlook(state.float()).split_with_sizes([config.probes, 2], 1)
         if not writes:
-            return Written(probes=predicted, location=location)
+            return Written(probes=predicted, location=location, parts=told)
         if not config.trunk_blocks:
             assert encoded is not None, "no text is given"
             written = self._write(encoded, None, present, rows)
@@ -133,7 +144,7 @@ class HyperNetwork(nn.Module):
                 state, frame = self._fuse(encoded, assumed, given, present, variant)
                 each.append(self._write(state, frame, present, rows, target))
             written = tuple(torch.cat(parts, 1) for parts in zip(*each, strict=True))
-        return Written(parameters=written, probes=predicted, location=location)
+        return Written(written, predicted, location, told)
 
     def _domain_features(
         self, centre: Tensor | None, half_width: Tensor | None, present: Tensor | None
@@ -145,28 +156,42 @@ class HyperNetwork(nn.Module):
         features = torch.stack([torch.ones_like(present), symlog(centre), half_width.log(), ratio], -1)
         return features * present[..., None]
 
-    def _encode(
-        self, input_ids: Tensor, attention_mask: Tensor, values: Tensor | None, domain: Tensor | None
-    ) -> Tensor:
-        """Return what stands at [CLS] `(B, hidden)`; beside it mean and maximum over the tokens if they are pooled."""
+    def _read(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        numbers: Tensor | None,
+        links: Tensor | None,
+        levels: Tensor | None,
+        root: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what stands for every program `(B, hidden)`, and for every subformula `(B, T, hidden)`."""
         embedded = self.encoder.words(input_ids)  # (B, T, hidden)
-        if self.config.use_values and values is not None:
-            known = self.value_embedding(value_features(values)) * (values != 0)[..., None]
-            embedded = embedded + known
-        if domain is not None:
-            place = input_ids - self.config.first_argument
-            is_argument = (place >= 0) & (place < self.config.inputs)
-            place = place.clamp(0, self.config.inputs - 1)[..., None].expand(-1, -1, self.config.hidden_size)
-            of_token = self.domain_embedding(domain).gather(1, place)  # (B, T, hidden)
-            embedded = embedded + of_token * is_argument[..., None]
-        there = attention_mask[..., None].to(embedded.dtype)
-        for layer in self.neighbours:
-            embedded = embedded + layer(embedded, there)
-        cls, states = self.encoder(embedded, attention_mask)
-        if not self.config.pools_tokens:
-            return cls  # type: ignore[no-any-return]
-        mean = (states * there).sum(1) / there.sum(1)
-        return torch.cat([cls, mean, states.masked_fill(there == 0, -torch.inf).amax(1)], 1)
+        if self.config.use_values and numbers is not None:
+            embedded = embedded + self.value_embedding(value_features(numbers).flatten(2))
+        if not self.config.composes or links is None or levels is None or root is None:
+            return self.encoder(embedded, attention_mask), None
+        states = self.composition(embedded, links, levels)
+        encoded = states[torch.arange(len(root), device=root.device), root]
+        plain = (root == 0).nonzero()[:, 0]
+        if len(plain):
+            attended = self.encoder(states[plain], attention_mask[plain])
+            encoded = encoded.index_copy(0, plain, attended.to(encoded.dtype))
+        return self.read_norm(encoded), states
+
+    def _look(
+        self, read: Tensor, domain: Tensor | None, centre: Tensor | None, half_width: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the probes `(B, 256)` and the location `(B, 2)` of what was read `(B, hidden)`."""
+        config = self.config
+        given = read if domain is None else torch.cat([read, domain.flatten(1)], 1)
+        with torch.autocast(read.device.type, enabled=False):  # a location needs more digits than bfloat16 has
+            predicted, mean, scale, slopes = self.outlook(given.float()).split_with_sizes(
+                [config.probes, 1, 1, 0 if domain is None else config.inputs], 1
+            )
+            if not config.predicts_scale:
+                return predicted, None
+            return predicted, torch.cat([_locate_mean(mean, slopes, centre, half_width), scale], 1)
 
     def _assume(
         self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
@@ -194,7 +219,7 @@ class HyperNetwork(nn.Module):
         raw = symlog(assumed) * frame.flip
         state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
         if encoded is not None:
-            state = state + self.text_entry(encoded[:, : self.config.hidden_size])
+            state = state + self.text_entry(encoded)
         for block in self.blocks:
             state = block(state)
         return self.norm(state), frame
@@ -238,19 +263,6 @@ class _Silent(nn.Linear):
     """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
 
 
-class _Neighbours(nn.Module):
-    """Mixes every token `(B, T, width)` with the one before and the one after it."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.convolution = nn.Conv1d(width, width, 3, padding=1)
-
-    def forward(self, tokens: Tensor, there: Tensor) -> Tensor:
-        mixed: Tensor = self.convolution((self.norm(tokens) * there).mT).mT
-        return nn.functional.gelu(mixed)
-
-
 class _Block(nn.Module):
     """One residual block of the trunk."""
 
@@ -274,7 +286,7 @@ def _initialize(module: nn.Module) -> None:
     if isinstance(module, _Silent):
         init.zeros_(module.weight)
         init.zeros_(module.bias)
-    elif isinstance(module, nn.Linear | nn.Conv1d):
+    elif isinstance(module, nn.Linear):
         init.kaiming_normal_(module.weight, nonlinearity="linear")
         if module.bias is not None:
             init.zeros_(module.bias)
@@ -316,7 +328,7 @@ def symlog(x: Tensor) -> Tensor:
 
 
 def value_features(values: Tensor) -> Tensor:
-    """Return `(..., 15)` features of literals: sign, size on several scales, and waves that tell close values apart."""
+    """Return `(..., 15)` features of numbers: sign, size on several scales, and waves that tell close values apart."""
     size = values.abs().clamp(1e-12, 1e12).log()[..., None]  # (..., 1)
     waves = size * values.new_tensor([0.5, 1.0, 2.0, 4.0, 8.0])
     plain = [values.sign(), symlog(values), values.clamp(-1, 1), values.clamp(-10, 10) / 10]

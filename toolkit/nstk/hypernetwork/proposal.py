@@ -15,9 +15,10 @@ from nstk.hypernetwork.canonical import VARIANTS
 from nstk.hypernetwork.network import HyperNetwork, place
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
-from nstk.hypernetwork.tokenization import ProgramTokenizer
+from nstk.hypernetwork.tokenization import ProgramTokenizer, pad
 from nstk.program import Program
 from nstk.surrogate import mlp_forward, scaling
+from nstk.symbolic.formulas import Argument
 from nstk.topology import Topology
 
 Array = NDArray[np.float64]
@@ -124,17 +125,15 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
         scale = np.where(std > 0, std, 1.0)
         shown = torch.tensor(((probes.y - mean) / scale).T, dtype=torch.float32)  # (O, 256)
         given = torch.tensor(probes.given, dtype=torch.float32).expand(outputs, -1)
-    encoded = tokenizer.encode(program.source, program.name, _first_inputs(program))
+    ranges = [(i.interval.lo, i.interval.hi) for i in program.inputs]
+    encoded = tokenizer.encode(program.source, program.name, ranges, _arguments(program), outputs)
+    text = pad(encoded)
     center, half = np.zeros(config.inputs), np.ones(config.inputs)
     center[:count], half[:count] = scaling(program.inputs)
     present = (np.arange(config.inputs) < count).astype(np.float64)
-    values, *domain = (
-        torch.tensor(array, dtype=torch.float32).expand(outputs, -1)
-        for array in (encoded.values, center, half, present)
-    )
-    ids = torch.tensor(encoded.ids).expand(outputs, -1)
+    domain = (torch.tensor(array, dtype=torch.float32).expand(outputs, -1) for array in (center, half, present))
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
-    out = model(ids, None, values, *domain, shown, given, points, variants=VARIANTS)
+    out = model(*text, *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
         mean, scale = (tensor.numpy() for tensor in place(out.location.double()))
     candidates = {}
@@ -148,13 +147,16 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
     return Compiled(candidates, mean, scale, x, y)
 
 
-def _first_inputs(program: Program) -> dict[str, int]:
-    """Return the index of the first input that each input parameter gives."""
+def _arguments(program: Program) -> dict[str, Argument]:
+    """Return which inputs each parameter gives, and where outputs are written."""
     found, index = {}, 0
     for parameter in program.parameters:
+        size = 0 if parameter.role == "value" else parameter.size
         if parameter.role in ("value", "array"):
-            found[parameter.name] = index
+            found[parameter.name] = Argument(index, size)
             index += parameter.size
+        else:
+            found[parameter.name] = Argument(None, size)
     return found
 
 

@@ -9,12 +9,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nstk.c_text import lex
+from nstk.hypernetwork.postfix import WORDS, Listing, list_formula
+from nstk.symbolic.formulas import Argument, formulate, read_program
+from nstk.symbolic.words import DROPPED, LIBRARY, NAMED_VALUES, TYPES, library_name, parse_number
 
 MAX_TOKENS = 512  # [CLS] among them; of longer programs the end is kept, where the function itself stands
 
@@ -22,86 +29,148 @@ _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 NUMBER = "num"
 ARGUMENTS = tuple(f"arg{i}" for i in range(16))
 _VARIABLES, _FUNCTIONS = 64, 24
+_GROUP = 4  # tokens
 _WORDS = {
     "keyword": """
         break case continue default define do else enum for goto if return sizeof struct switch typedef union while""",
     "punctuation": """
         ( ) { } [ ] ; , . ? : + - * / % & | ^ ~ ! = < > # ## -> ++ -- << >> <= >= == != && ||
         += -= *= /= %= &= |= ^= <<= >>= ...""",
-    "library": """
-        abs acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp10 exp2 expm1 fabs fdim
-        floor fma fmax fmin fmod frexp hypot ilogb isfinite isinf isnan j0 j1 jn ldexp lgamma log log10 log1p log2 logb
-        lrint lround modf nearbyint nextafter pow remainder rint round scalbn signbit sin sincos sinh sqrt tan tanh
-        tgamma trunc y0 y1 yn""",
-    "int": "int short long char signed int8_t int16_t int32_t int64_t intptr_t ptrdiff_t",
-    "unsigned": "unsigned uint8_t uint16_t uint32_t uint64_t uintptr_t size_t",
-    "dropped": "const static inline volatile register restrict extern __inline __restrict",
 }
-_KEYWORDS, _PUNCTUATION, _LIBRARY = (_WORDS[kind].split() for kind in ("keyword", "punctuation", "library"))
-#: Types by what they are to arithmetic; `float` and `double` differ by rounding only.
-_TYPES = {
-    **dict.fromkeys(("float", "double"), "float"),
-    **dict.fromkeys(_WORDS["int"].split(), "int"),
-    **dict.fromkeys(_WORDS["unsigned"].split(), "unsigned"),
-    **dict.fromkeys(("bool", "_Bool"), "bool"),
-    "void": "void",
-}
-_DROPPED = frozenset(_WORDS["dropped"].split())
-_NAMED_VALUES = {
-    "M_E": np.e, "M_LOG2E": np.log2(np.e), "M_LOG10E": np.log10(np.e), "M_LN2": np.log(2), "M_LN10": np.log(10),
-    "M_PI": np.pi, "M_PI_2": np.pi / 2, "M_PI_4": np.pi / 4, "M_1_PI": 1 / np.pi, "M_2_PI": 2 / np.pi,
-    "M_2_SQRTPI": 2 / np.sqrt(np.pi), "M_SQRT2": np.sqrt(2), "M_SQRT1_2": np.sqrt(0.5), "FLT_EPSILON": 2.0**-23,
-    "DBL_EPSILON": 2.0**-52, "FLT_MAX": 3.4e38, "FLT_MIN": 1.2e-38, "DBL_MAX": 3.4e38, "DBL_MIN": 1.2e-38,
-    "INT_MAX": 2.0**31, "INT_MIN": -(2.0**31), "UINT_MAX": 2.0**32, "INFINITY": 3.4e38, "HUGE_VAL": 3.4e38,
-    "HUGE_VALF": 3.4e38, "NAN": 0.0, "NULL": 0.0, "true": 1.0, "false": 0.0,
-}  # fmt: skip
+_KEYWORDS, _PUNCTUATION = (_WORDS[kind].split() for kind in ("keyword", "punctuation"))
 _IGNORED = re.compile(
     r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|/\*.*?\*/|//[^\n]*|^[ \t]*#[ \t]*include[^\n]*""", re.S | re.M
 )
-_INTEGER = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|\d+")
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """One program's tokens.
+    """One output's T tokens, `[CLS]` first.
 
     Attributes:
-        ids: `(T,)` int64, `[CLS]` first.
-        values: `(T,)` float32: values of the numeric literals, 0 for other tokens.
+        ids: `(T,)` int64.
+        numbers: `(T, 3)` float32: factor, constant or power, 0 for none; least and greatest value, 0 if not known.
+        links: `(T, 2)` int64: places of what a token is computed from, 0 for none.
+        levels: `(T,)` int64: 0 for tokens without links, else one more than any of those they link to.
+        root: Place of the token that stands for the whole formula, the last; 0 for text without formula.
     """
 
     ids: NDArray[np.int64]
-    values: NDArray[np.float32]
+    numbers: NDArray[np.float32]
+    links: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    root: int
 
 
 class ProgramTokenizer:
-    """Turns program text into tokens.
+    """Turns program text into tokens: a formula's where the text has one, else the text's own.
 
     Args:
         tokenizer: As `build_tokenizer` makes it, or any WordPiece tokenizer for text as it stands.
-        normalized: Names are normalized and literals carry their values.
+        normalized: Formulas are looked for, names are normalized, and numbers are carried.
     """
 
     def __init__(self, tokenizer: Tokenizer, normalized: bool = True) -> None:
         self.tokenizer, self.normalized = tokenizer, normalized
         self._ids: dict[str, int] = tokenizer.get_vocab()
 
-    def encode(self, text: str, name: str, arguments: Mapping[str, int] | None = None) -> Encoded:
-        """Encode one program.
+    def encode(
+        self,
+        text: str,
+        name: str,
+        ranges: Sequence[tuple[float, float]],
+        arguments: Mapping[str, Argument] | None = None,
+        outputs: int = 1,
+    ) -> list[Encoded]:
+        """Encode one program on one domain.
 
         Args:
             text: C text that ends with the function; comments and includes are skipped.
             name: The function's name.
-            arguments: Index of the first input each parameter gives; None to count parameters.
+            ranges: Least and greatest value of every input.
+            arguments: What its parameters are; None if each gives one input.
+            outputs: How many it has.
+
+        Returns:
+            One per output.
         """
         if not self.normalized:
             ids = self.tokenizer.encode(_strip(text)).ids
-            return Encoded(np.array(ids, np.int64), np.zeros(len(ids), np.float32))
-        words, values = normalize_text(text, name, arguments)
+            return [_without_links(ids, np.zeros((len(ids), 3)))] * outputs
+        ranges = [(float(low), float(high)) for low, high in ranges]
+        try:
+            roots = formulate(read_program(text), name, ranges, arguments)
+            if len(roots) == outputs:
+                return [self._encode_formula(list_formula(root, MAX_TOKENS - 1)) for root in roots]
+        except (ValueError, RecursionError):
+            pass
+        return [self._encode_text(text, name, ranges, arguments)] * outputs
+
+    def _encode_formula(self, listing: Listing) -> Encoded:
+        links = np.array([(0, 0), *listing.links]) + 1  # [CLS] shifts places by one, and is 0
+        links[0] = 0
+        levels = [0]
+        for own in links[1:].tolist():
+            levels.append(max((levels[place] + 1 for place in own if place), default=0))
+        numbers = _finite([(0.0, 0.0, 0.0), *listing.numbers])
+        return Encoded(self._look_up(listing.words), numbers, links, np.array(levels), len(listing.words))
+
+    def _encode_text(
+        self, text: str, name: str, ranges: Sequence[tuple[float, float]], arguments: Mapping[str, Argument] | None
+    ) -> Encoded:
+        first = None if arguments is None else {n: a.first for n, a in arguments.items() if a.first is not None}
+        words, values = normalize_text(text, name, first)
         words, values = words[1 - MAX_TOKENS :], values[1 - MAX_TOKENS :]
+        reach = {f"arg{index}": ends for index, ends in enumerate(ranges)}
+        numbers = [(value, *reach.get(word, (0.0, 0.0))) for word, value in zip(words, values, strict=True)]
+        return _without_links(self._look_up(words), [(0.0, 0.0, 0.0), *numbers])
+
+    def _look_up(self, words: Sequence[str]) -> NDArray[np.int64]:
         unknown = self._ids["[UNK]"]
-        ids = [self._ids["[CLS]"], *(self._ids.get(word, unknown) for word in words)]
-        return Encoded(np.array(ids, np.int64), np.array([0.0, *values], np.float32))
+        return np.array([self._ids["[CLS]"], *(self._ids.get(word, unknown) for word in words)], np.int64)
+
+
+def _without_links(ids: Sequence[int] | NDArray[np.int64], numbers: ArrayLike) -> Encoded:
+    """Encode text that has no formula: tokens link to the one before them, in groups of a few."""
+    places = np.arange(len(ids))
+    levels = places % _GROUP
+    links = np.stack([np.where(levels > 0, places - 1, 0), np.zeros_like(places)], 1)
+    return Encoded(np.array(ids, np.int64), _finite(numbers), links, levels, 0)
+
+
+def _finite(numbers: ArrayLike) -> NDArray[np.float32]:
+    return np.nan_to_num(np.array(numbers, np.float64), nan=0.0).clip(-3.4e38, 3.4e38).astype(np.float32)
+
+
+class Text(NamedTuple):
+    """What a hypernetwork reads of B programs' text, see `HyperNetwork.forward`.
+
+    Attributes:
+        input_ids: `(B, T)`.
+        attention_mask: `(B, T)`.
+        numbers: `(B, T, 3)`.
+        links: `(B, T, 2)`.
+        levels: `(B, T)`.
+        root: `(B,)`.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    numbers: Tensor
+    links: Tensor
+    levels: Tensor
+    root: Tensor
+
+
+def pad(encoded: Sequence[Encoded]) -> Text:
+    """Bring encoded programs to one length."""
+    ids, numbers, links, levels = (
+        pad_sequence([torch.tensor(getattr(e, name)) for e in encoded], batch_first=True)
+        for name in ("ids", "numbers", "links", "levels")
+    )
+    lengths = torch.tensor([len(e.ids) for e in encoded])
+    mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+    return Text(ids, mask, numbers, links, levels, torch.tensor([e.root for e in encoded]))
 
 
 def build_tokenizer() -> Tokenizer:
@@ -111,7 +180,7 @@ def build_tokenizer() -> Tokenizer:
         *ARGUMENTS,
         *(f"var{i}" for i in range(_VARIABLES)),
         *(f"fun{i}" for i in range(_FUNCTIONS)),
-        *dict.fromkeys(_TYPES.values()), *_KEYWORDS, *_PUNCTUATION, *_LIBRARY,
+        *dict.fromkeys(TYPES.values()), *_KEYWORDS, *_PUNCTUATION, *LIBRARY, *WORDS,
     ]  # fmt: skip
     model = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
     model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -157,10 +226,10 @@ def normalize_text(text: str, name: str, arguments: Mapping[str, int] | None = N
             word, value = NUMBER, parse_number(token)
         elif token[0].isalpha() or token[0] == "_":
             called = place + 1 < len(tokens) and tokens[place + 1] == "("
-            if token in _DROPPED:
+            if token in DROPPED:
                 continue
-            if token in _TYPES:
-                word = _TYPES[token]
+            if token in TYPES:
+                word = TYPES[token]
             elif token in _KEYWORD_SET:
                 word = token
             elif place >= start and token in arguments:
@@ -169,9 +238,9 @@ def normalize_text(text: str, name: str, arguments: Mapping[str, int] | None = N
                 word = functions[token]
             elif token in variables:
                 word = variables[token]
-            elif token in _NAMED_VALUES:
-                word, value = NUMBER, float(_NAMED_VALUES[token])
-            elif called and before != "define" and before not in _TYPES and (known := _library_name(token)):
+            elif token in NAMED_VALUES:
+                word, value = NUMBER, float(NAMED_VALUES[token])
+            elif called and before != "define" and before not in TYPES and (known := library_name(token)):
                 word = known
             elif called:
                 word = functions[token] = f"fun{next(function_count)}"
@@ -183,39 +252,12 @@ def normalize_text(text: str, name: str, arguments: Mapping[str, int] | None = N
     return words, values
 
 
-def parse_number(token: str) -> float:
-    """Return the value of a C numeric or character literal, kept within float32; 0 if it is malformed."""
-    if token[0] == "'":
-        return float(ord(token[1])) if len(token) == 3 else 0.0
-    plain = token.rstrip("lLuU")
-    hexadecimal = plain[:2] in ("0x", "0X")
-    if not hexadecimal:
-        plain = plain.rstrip("fF")
-    try:
-        if _INTEGER.fullmatch(plain):
-            octal = len(plain) > 1 and plain[0] == "0" and plain.isdigit()
-            value = float(int(plain, 8 if octal else 0))
-        else:
-            value = float.fromhex(plain.rstrip("fF")) if hexadecimal else float(plain)
-    except (ValueError, OverflowError):
-        return 0.0
-    return float(np.clip(value, -3.4e38, 3.4e38))
-
-
 _KEYWORD_SET = frozenset(_KEYWORDS)
-_LIBRARY_SET = frozenset(_LIBRARY)
 
 
 def _strip(text: str) -> str:
     """Return text without comments and includes."""
     return _IGNORED.sub(lambda match: match[1] or " ", text)
-
-
-def _library_name(token: str) -> str:
-    """Return the library function a name means, without the `f` or `l` of its type; empty if it means none."""
-    if token in _LIBRARY_SET:
-        return token
-    return token[:-1] if token[-1] in "fl" and token[:-1] in _LIBRARY_SET else ""
 
 
 def _find_function(tokens: Sequence[str], name: str) -> tuple[int, list[str]]:

@@ -31,7 +31,7 @@ def zero_shot_errors(model: HyperNetwork, data: TrainingData, rows: Tensor, give
         batch = data.batch(part, text=model.config.use_text)
         probes = batch.y[:, : data.probes]
         out = model(
-            batch.input_ids, batch.attention_mask, batch.values, batch.centre, batch.half_width, batch.present,
+            *(batch.text or [None] * 6), batch.centre, batch.half_width, batch.present,
             probes if given == "probes" else None, None, data.points[: data.probes],
         )  # fmt: skip
         hidden = data.points[data.probes :] if len(data.points) > data.probes else data.points

@@ -16,7 +16,8 @@ from nstk.corpus.candidate import ORIGINS, SPLITS
 from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import NetworkConfig
-from nstk.hypernetwork.tokenization import ProgramTokenizer
+from nstk.hypernetwork.tokenization import ProgramTokenizer, Text
+from nstk.training.reading import no_texts, read_rows
 
 #: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
 SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
@@ -28,13 +29,28 @@ _SPIKE = 30.0  # standard deviations: farther off, half precision and squares lo
 
 
 @dataclass(frozen=True, eq=False)
+class Parts:
+    """P subformulas of a batch's rows.
+
+    Attributes:
+        places: Place of the row in the batch and of the subformula's token in its text `(P, 2)`.
+        y: Standardized outputs at the probes `(P, N)`.
+        mean: `(P,)`.
+        scale: `(P,)`.
+    """
+
+    places: Tensor
+    y: Tensor
+    mean: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """B rows; see `HyperNetwork.forward`.
 
     Attributes:
-        input_ids: `(B, T)`; None if text was not asked for.
-        attention_mask: `(B, T)`.
-        values: `(B, T)`.
+        text: What is read of the text; None if it was not asked for.
         centre: `(B, 9)`.
         half_width: `(B, 9)`.
         present: `(B, 9)`.
@@ -42,11 +58,10 @@ class Batch:
         mean: `(B,)` of the probes.
         scale: `(B,)` standard deviation of the probes.
         row: `(B,)` number of the row in the data.
+        parts: Subformulas; None without text.
     """
 
-    input_ids: Tensor | None
-    attention_mask: Tensor | None
-    values: Tensor | None
+    text: Text | None
     centre: Tensor
     half_width: Tensor
     present: Tensor
@@ -54,6 +69,7 @@ class Batch:
     mean: Tensor
     scale: Tensor
     row: Tensor
+    parts: Parts | None
 
 
 class TrainingData:
@@ -110,12 +126,17 @@ class TrainingData:
         self._program = self._put(pack.program.astype(np.int64))
         self._centre, self._half_width = self._put(pack.centre), self._put(pack.half_width)
         self._present = self._put((np.arange(config.inputs) < pack.inputs[:, None]).astype(np.float32))
-        encoded = [tokenizer.encode(text, name) for text, name in zip(pack.texts, pack.names, strict=True)]
-        lengths = np.array([len(e.ids) for e in encoded])
-        self._length = self._put(lengths)
-        self._start = self._put(np.concatenate([[0], np.cumsum(lengths)[:-1]]))
-        self._ids = self._put(np.concatenate([e.ids for e in encoded]).astype(np.int16))
-        self._values = self._put(np.concatenate([e.values for e in encoded]))
+        read = read_rows(pack, tokenizer, config.probes) if config.use_text else no_texts(len(pack.program))
+        lengths = read.lengths
+        self._length, self._root = self._put(lengths), self._put(read.roots)
+        self._start = self._put(np.cumsum(lengths) - lengths)
+        self._ids, self._numbers, self._links, self._levels = map(
+            self._put, (read.ids, read.numbers, read.links, read.levels)
+        )
+        counts = read.part_counts
+        self._part_count, self._part_start = self._put(counts), self._put(np.cumsum(counts) - counts)
+        self._part_place, self._part_y = self._put(read.part_places), self._put(read.part_y)
+        self._part_mean, self._part_scale = self._put(read.part_mean), self._put(read.part_scale)
         default = self._put((pack.centre == 0).all(1) & (pack.half_width == 1).all(1))
         self._reading = {name: self._weigh(rows, default[rows]) for name, rows in self.train.items()}
 
@@ -142,7 +163,7 @@ class TrainingData:
 
     def by_length(self, rows: Tensor) -> Tensor:
         """Sort rows by the length of their text, so that batches of neighbours need little padding."""
-        return rows[self._length[self._program[rows]].argsort(stable=True)]
+        return rows[self._length[rows].argsort(stable=True)]
 
     def batch(self, rows: Tensor, text: bool, pad_to: int = 1) -> Batch:
         """Gather rows.
@@ -152,22 +173,32 @@ class TrainingData:
             text: Whether to bring the tokens.
             pad_to: Lengths are rounded up to a multiple of this, for compiled models.
         """
-        program = self._program[rows]
-        ids = mask = values = None
-        if text:
-            length = self._length[program]
-            longest = -(-int(length.max()) // pad_to) * pad_to
-            place = torch.arange(longest, device=self.device)
-            there = place < length[:, None]  # (B, T)
-            index = (self._start[program][:, None] + place).clamp(max=len(self._ids) - 1)
-            ids = torch.where(there, self._ids[index].long(), 0)
-            values = torch.where(there, self._values[index], 0.0)
-            mask = there.long()
         return Batch(
-            ids, mask, values,
-            self._centre[rows], self._half_width[rows], self._present[program],
+            self._text(rows, pad_to) if text else None,
+            self._centre[rows], self._half_width[rows], self._present[self._program[rows]],
             self._y[rows].float(), self._mean[rows], self._scale[rows], rows,
+            self._parts(rows) if text else None,
         )  # fmt: skip
+
+    def _text(self, rows: Tensor, pad_to: int) -> Text:
+        length = self._length[rows]
+        longest = -(-int(length.max()) // pad_to) * pad_to
+        place = torch.arange(longest, device=self.device)
+        there = place < length[:, None]  # (B, T)
+        index = (self._start[rows][:, None] + place).clamp(max=len(self._ids) - 1)
+        ids, numbers, links, levels = (
+            torch.where(there.view(*there.shape, *[1] * (t.dim() - 1)), t[index], 0)
+            for t in (self._ids, self._numbers, self._links, self._levels)
+        )
+        return Text(ids.long(), there.long(), numbers, links.long(), levels.long(), self._root[rows])
+
+    def _parts(self, rows: Tensor) -> Parts:
+        count = self._part_count[rows]
+        of = torch.arange(len(rows), device=self.device).repeat_interleave(count)
+        behind = count.cumsum(0) - count  # parts of the rows before
+        index = self._part_start[rows][of] + torch.arange(len(of), device=self.device) - behind[of]
+        places = torch.stack([of, self._part_place[index].long()], 1)
+        return Parts(places, self._part_y[index].float(), self._part_mean[index], self._part_scale[index])
 
     def seen_behaviours(self, rows: Tensor, tolerance: float = 1e-4) -> Tensor:
         """Tell which rows have a training row whose standardized outputs differ by less than `tolerance` nmse."""
@@ -183,7 +214,7 @@ class TrainingData:
 
     def _weigh(self, rows: Tensor, default: Tensor) -> Tensor:
         """Return the cumulative shares `(n,)` of rows whose texts are read; some are on the default domain `(n,)`."""
-        weight = (_SHORT / self._length[self._program[rows]].double()).clamp(max=1).square()
+        weight = (_SHORT / self._length[rows].double()).clamp(max=1).square()
         own = weight[default].sum() / weight.sum()
         if 0 < own < _DEFAULT_DOMAIN:
             weight = torch.where(default, weight * _DEFAULT_DOMAIN / own, weight * (1 - _DEFAULT_DOMAIN) / (1 - own))

@@ -30,6 +30,7 @@ from nstk.training.data import TrainingData
 from nstk.training.hardware import measure_peak, prefers_bfloat16
 from nstk.training.journal import Journal
 from nstk.training.objective import Draws, Stage, compute_loss, draw, plan_stages
+from nstk.training.optimization import Optimizer
 from nstk.training.options import TrainOptions
 from nstk.training.state import FILE, load_state, read_record, save_state
 from nstk.training.variation import Changes, draw_changes, vary
@@ -98,11 +99,9 @@ class _Run:
         self.network: Any = torch.compile(self.model) if options.compiled else self.model
         # Once: walking the modules takes 2 % of a step.
         self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
-        self.optimizer = torch.optim.AdamW(
-            list(self.parameters.values()), betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        )
+        self.optimizer = Optimizer(self.parameters, self.model.config.composes)
         self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
-        self.step, self.elapsed = 0, 0.0
+        self.step, self.elapsed, self.rate = 0, 0.0, 0.0
         self.losses: list[Tensor] = []  # of steps not yet logged
         out.mkdir(parents=True, exist_ok=True)
         if (out / FILE).exists():
@@ -130,7 +129,7 @@ class _Run:
                     "loss": float(torch.stack(self.losses).mean()),
                     "programs_per_second": rate * self._size(stage),
                 }
-                values |= {"learning_rate": self.optimizer.param_groups[0]["lr"]}
+                values |= {"learning_rate": self.rate}
                 values |= {"flops_per_second": rate * self.flops[stage.name]}
                 values |= {"share_of_peak": values["flops_per_second"] / self.peak}
                 self._log(stage.name, values)
@@ -193,8 +192,9 @@ class _Run:
         made = (self.data.draw(size, generator), draw_changes(size, generator)) if stage.name == "trunk" else None
         heads = len(self.model.topologies)
         draws = draw(size, len(self.data.points), self.data.probes, heads, stage, generator)
-        self.optimizer.param_groups[0]["lr"] = options.rate * stage.rate * _schedule(place)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.rate = options.rate * stage.rate * _schedule(place)
+        self.optimizer.set_rate(self.rate)
+        self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
         share = self._rows_at_once(stage)
         if stage.name not in self.flops:
@@ -206,6 +206,7 @@ class _Run:
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         parameters = list(self.parameters.values())
+        self._share_gradients(parameters)
         self._add_up([*(p.grad for p in parameters if p.grad is not None), total])
         torch.nn.utils.clip_grad_norm_(parameters, _CLIP, foreach=True)
         self.optimizer.step()
@@ -232,7 +233,7 @@ class _Run:
                 part = slice(start, start + share)
                 self._loss(self.model, stage, part, rows, draws, made).sum().backward()  # type: ignore[no-untyped-call]
         self.flops[stage.name] = float(counter.get_total_flops())
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
 
     def _size(self, stage: Stage) -> int:
         """Return the rows of a step, over all processes and parts."""
@@ -254,6 +255,16 @@ class _Run:
             return size // self.options.accumulate
         few = _ROWS_OF_TEXT[self.device.type] * self.world
         return few if stage.reads_text and size % few == 0 else size
+
+    def _share_gradients(self, parameters: list[Tensor]) -> None:
+        """Give a gradient to what another process has one for: not every process has text without formula to read."""
+        if self.world == 1:
+            return
+        used = torch.tensor([p.grad is not None for p in parameters], device=self.device).float()
+        dist.all_reduce(used)
+        for parameter, count in zip(parameters, used.tolist(), strict=True):
+            if count and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     def _add_up(self, tensors: list[Tensor]) -> None:
         """Replace tensors by their sums over all processes."""

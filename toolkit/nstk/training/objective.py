@@ -21,6 +21,7 @@ _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; poi
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
 _FEW = 1 / 8
+_PART_WEIGHT = 0.25  # of each subformula beside its whole
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def plan_stages(config: NetworkConfig) -> tuple[Stage, ...]:
         return (Stage("text", 0.7, 2.0, _FEW), Stage("joint", 0.3, 0.5, _FEW))
     # Rows that show no probes would cost the trunk some of what it knows.
     joint = Stage("joint", 0.1, 0.5, _FEW, keeps=("probe_entry", "blocks", "norm", "heads"))
-    return (Stage("trunk", 0.35, 1.0), Stage("text", 0.55, 2.0, _FEW), joint)
+    return (Stage("trunk", 0.35, 1.0), Stage("text", 0.55, 3.0, _FEW), joint)
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,11 @@ def compute_loss(
     y = batch.y
     probes = y[:, : config.probes]
     rows = tuple((draws.head == index).nonzero()[:, 0] for index in range(len(model.topologies)))
+    teaches_outlook = stage.name in ("text", "joint")
     shows_probes = stage.name in ("trunk", "joint") and config.use_probes
     with torch.autocast(y.device.type, torch.bfloat16, enabled=autocast):
         out: Written = model(
-            batch.input_ids if stage.reads_text else None,
-            batch.attention_mask,
-            batch.values,
+            *(batch.text if stage.reads_text and batch.text is not None else [None] * 6),
             batch.centre,
             batch.half_width,
             batch.present,
@@ -132,10 +132,16 @@ def compute_loss(
             draws.fit_at,
             rows,
             writes=stage.name != "text",
+            parts=batch.parts.places if batch.parts is not None and teaches_outlook else None,
         )
     loss = y.new_zeros(len(y))
-    if stage.name in ("text", "joint"):
-        loss = loss + _outlook_loss(out, batch, probes)
+    if teaches_outlook:
+        assert out.probes is not None
+        loss = loss + _outlook_loss(out.probes, out.location, probes, batch.mean, batch.scale)
+        if out.parts is not None and batch.parts is not None:
+            parts = batch.parts
+            part_loss = _outlook_loss(*out.parts, parts.y, parts.mean, parts.scale)
+            loss = loss.index_add(0, parts.places[:, 0], _PART_WEIGHT * part_loss)
     if stage.name == "text":
         return loss
     assert out.parameters is not None
@@ -151,20 +157,19 @@ def compute_loss(
     return loss
 
 
-def locate(batch: Batch) -> Tensor:
+def locate(mean: Tensor, scale: Tensor) -> Tensor:
     """Return what `Written.location` should be `(B, 2)`."""
-    return torch.stack([(batch.mean / batch.scale).asinh(), batch.scale.log()], 1)
+    return torch.stack([(mean / scale).asinh(), scale.log()], 1)
 
 
-def _outlook_loss(out: Written, batch: Batch, probes: Tensor) -> Tensor:
-    """Return how far the text's idea of the probes is off: their shape, their place, and both together."""
-    assert out.probes is not None
-    loss = ((out.probes - probes).square().mean(1) + _TEXT_FLOOR).log()
-    if out.location is None:
+def _outlook_loss(predicted: Tensor, location: Tensor | None, probes: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Return how far the text's idea of probes `(B, 256)` is off: their shape, their place, and both together."""
+    loss = ((predicted - probes).square().mean(1) + _TEXT_FLOOR).log()
+    if location is None:
         return loss
-    true = locate(batch)
-    apart = functional.smooth_l1_loss(out.location, true, reduction="none").sum(1)
-    scale = (out.location[:, 1] - true[:, 1]).clamp(-8, 8).exp()  # relative to the true one
-    mean = out.location[:, 0].clamp(-20, 20).sinh() * scale - true[:, 0].sinh()
-    whole = (out.probes * scale[:, None] + mean[:, None] - probes).square().mean(1)
+    true = locate(mean, scale)
+    apart = functional.smooth_l1_loss(location, true, reduction="none").sum(1)
+    size = (location[:, 1] - true[:, 1]).clamp(-8, 8).exp()  # relative to the true one
+    off = location[:, 0].clamp(-20, 20).sinh() * size - true[:, 0].sinh()
+    whole = (predicted * size[:, None] + off[:, None] - probes).square().mean(1)
     return 0.5 * loss + apart + (whole + _TEXT_FLOOR).log()

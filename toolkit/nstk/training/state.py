@@ -13,13 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nstk.errors import UsageError
+from nstk.training.optimization import Optimizer
 
 FILE = "training.safetensors"
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")  # AdamW's, and Muon's
 
 
 def save_state(
-    folder: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, record: dict[str, Any]
+    folder: Path, model: nn.Module, average: dict[str, Tensor], optimizer: Optimizer, record: dict[str, Any]
 ) -> None:
     """Write a checkpoint.
 
@@ -27,16 +28,15 @@ def save_state(
         folder: Of the run.
         model: Under training.
         average: Averaged parameters by name.
-        optimizer: AdamW over all of the model's parameters.
+        optimizer: Of all of the model's parameters.
         record: Plain values that `load_state` gives back.
     """
     tensors: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         tensors[f"model.{name}"] = parameter.detach()
         tensors[f"average.{name}"] = average[name]
-        for moment in _MOMENTS:
-            if moment in optimizer.state[parameter]:
-                tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
+        for moment, value in optimizer.state_of(parameter).items():
+            tensors[f"{moment}.{name}"] = value
     scratch = folder / f".{FILE}.part"
     kept = {name: tensor.clone().contiguous().cpu() for name, tensor in tensors.items()}
     save_file(kept, scratch, {"record": json.dumps(record, sort_keys=True)})
@@ -53,9 +53,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         return _record(folder, file)
 
 
-def load_state(
-    folder: Path, model: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> dict[str, Any]:
+def load_state(folder: Path, model: nn.Module, average: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Any]:
     """Put a checkpoint into model, average and optimizer, and return its record.
 
     Raises:
@@ -70,8 +68,7 @@ def load_state(
                     average[name].copy_(file.get_tensor(f"average.{name}"))
                 found = [moment for moment in _MOMENTS if f"{moment}.{name}" in names]
                 state = {moment: file.get_tensor(f"{moment}.{name}").to(parameter.device) for moment in found}
-                if state:
-                    optimizer.state[parameter] = state
+                optimizer.state_of(parameter).update(state)
             return _record(folder, file)
     except (SafetensorError, RuntimeError) as error:
         raise _damaged(folder, error) from None

@@ -1,0 +1,125 @@
+"""A pack's texts read, row by row: tokens on the row's domain, and what parts of its formula compute."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nstk.corpus.pack import Pack
+from nstk.hypernetwork.tokenization import ProgramTokenizer
+from nstk.training.subformulas import draw_parts
+
+_FEW = 20_000  # rows: more are read by several processes
+_TOGETHER = 1000  # rows a process reads at once
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """R rows with S tokens and K parts in all.
+
+    Attributes:
+        lengths: Tokens of every row `(R,)`.
+        roots: Place of the token that stands for the whole, see `Encoded` `(R,)`.
+        ids: `(S,)`.
+        numbers: `(S, 3)`.
+        links: `(S, 2)`.
+        levels: `(S,)`.
+        part_counts: Parts of every row `(R,)`.
+        part_places: Of their tokens `(K,)`.
+        part_y: Their standardized values at the probes `(K, 256)`.
+        part_mean: `(K,)`.
+        part_scale: `(K,)`.
+    """
+
+    lengths: NDArray[np.int64]
+    roots: NDArray[np.int64]
+    ids: NDArray[np.int16]
+    numbers: NDArray[np.float32]
+    links: NDArray[np.int16]
+    levels: NDArray[np.int16]
+    part_counts: NDArray[np.int64]
+    part_places: NDArray[np.int16]
+    part_y: NDArray[np.float16]
+    part_mean: NDArray[np.float32]
+    part_scale: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Row:
+    text: str
+    name: str
+    ranges: list[tuple[float, float]]
+    seed: int
+
+
+def read_rows(pack: Pack, tokenizer: ProgramTokenizer, probes: int) -> Rows:
+    """Read all rows of a pack, several at a time where there are many."""
+    points = pack.points[:probes].astype(np.float64)
+    chunks = [
+        range(start, min(start + _TOGETHER, len(pack.program))) for start in range(0, len(pack.program), _TOGETHER)
+    ]
+    jobs = ((tokenizer, points, [_row(pack, index) for index in chunk]) for chunk in chunks)
+    if len(pack.program) < _FEW:
+        return _join(map(_read, jobs))
+    # Started anew: a copy of this process could hang in a lock that one of its threads holds.
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as workers:
+        return _join(workers.map(_read, jobs))
+
+
+def no_texts(rows: int) -> Rows:
+    """Return what stands for texts that are not read: rows without tokens."""
+    none, few = np.zeros(rows, np.int64), np.zeros(0, np.int16)
+    real = few.astype(np.float32)
+    empty = (
+        few,
+        real.reshape(0, 3),
+        few.reshape(0, 2),
+        few,
+        none,
+        few,
+        real.astype(np.float16).reshape(0, 1),
+        real,
+        real,
+    )
+    return Rows(none, none, *empty)
+
+
+def _row(pack: Pack, index: int) -> _Row:
+    program = pack.program[index]
+    inputs = pack.inputs[program]
+    centre, half = (a[index, :inputs].astype(np.float64) for a in (pack.centre, pack.half_width))
+    return _Row(pack.texts[program], pack.names[program], list(zip(centre - half, centre + half, strict=True)), index)
+
+
+def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> Rows:
+    tokenizer, points, rows = job
+    words = {index: word for word, index in tokenizer.tokenizer.get_vocab().items()}
+    encoded, parts = [], []
+    for row in rows:
+        found = tokenizer.encode(row.text, row.name, row.ranges)[0]
+        low, high = (np.array([ends[side] for ends in row.ranges]) for side in range(2))
+        x = (low + high) / 2 + (high - low) / 2 * points[:, : len(row.ranges)]
+        listed = ([words[i] for i in found.ids.tolist()], found.numbers[:, 0].tolist(), found.links.tolist())
+        encoded.append(found)
+        parts.append(draw_parts(*(listed if found.root else ((), (), ())), x, row.seed))
+    return Rows(
+        np.array([len(e.ids) for e in encoded]),
+        np.array([e.root for e in encoded]),
+        *(
+            np.concatenate([getattr(e, name).astype(kind) for e in encoded])
+            for name, kind in (("ids", np.int16), ("numbers", np.float32), ("links", np.int16), ("levels", np.int16))
+        ),
+        np.array([len(p.places) for p in parts]),
+        np.concatenate([p.places.astype(np.int16) for p in parts]),
+        np.concatenate([p.y for p in parts]),
+        *(np.concatenate([getattr(p, name).astype(np.float32) for p in parts]) for name in ("mean", "scale")),
+    )
+
+
+def _join(found: Iterator[Rows]) -> Rows:
+    every = list(found)
+    return Rows(*(np.concatenate([getattr(rows, field.name) for rows in every]) for field in fields(Rows)))
