@@ -43,20 +43,23 @@ ROWS = (
     "signature",
     "program",
     "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
-    "training.__init__ training.hardware training.journal training.state",
-    "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization symbolic.__init__ symbolic.macros "
-    "symbolic.terms symbolic.words",
+    "training.__init__ training.hardware training.journal training.optimization",
+    "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization training.state symbolic.__init__ "
+    "symbolic.macros symbolic.terms symbolic.words",
     "symbolic.library hypernetwork.postfix",
     "symbolic.execution",
     "symbolic.formulas",
     "hypernetwork.tokenization",
-    "hypernetwork.canonical hypernetwork.composition hypernetwork.encoder hypernetwork.parameters rivals.__init__ rivals.basis",
+    "hypernetwork.canonical hypernetwork.composition hypernetwork.encoder hypernetwork.parameters rivals.__init__ "
+    "rivals.basis",
     "hypernetwork.network rivals.arithmetic rivals.sizing",
     "hypernetwork.modeling",
     *CORPUS,
-    "finetuning expressions integer_expressions training.options training.subformulas hypernetwork.probing hypernetwork.checkpoint",
+    "finetuning expressions integer_expressions training.options training.subformulas hypernetwork.probing "
+    "hypernetwork.checkpoint",
     "emission integer_finishing training.reading hypernetwork.proposal",
-    "constants integer_emission timing compilation training.objective training.variation",
+    "constants integer_emission timing compilation training.data",
+    "training.objective training.variation",
     "integer_verification packaging rivals.emission",
     "verification training.assessment training.baselines targets.firmware",
     "targets.emulation rivals.building",
