@@ -67,9 +67,9 @@ class Execution:
         parameters = find_parameters(function)
         if len(parameters) != len(arguments) or self._depth > _MAX_DEPTH:
             raise TooComplexError("a call")
-        if self._depth and self._parsed.changes_globals:
-            raise TooComplexError("functions that share variables")
         variables, shared = dict(self._globals), self._shared
+        if self._depth:
+            self._evaluator.forget(variables)
         for parameter, argument in zip(parameters, arguments, strict=True):
             if not isinstance(argument, list):
                 argument = convert(self._algebra, argument, is_integer(parameter.type))

@@ -42,6 +42,11 @@ class Evaluator:
         if self._steps > _MAX_STEPS:
             raise TooComplexError("too many steps")
 
+    def forget(self, variables: Variables) -> None:
+        """Make variables of the file unknown: what functions change is not followed from one into another."""
+        for name in self.parsed.changed:
+            variables[name] = self.algebra.unknown(), False
+
     def truth(self, node: c_ast.Node, variables: Variables) -> Term:
         """Return whether an expression is true, as 0 or 1."""
         return self.algebra.truth(self.value(node, variables)[0])
@@ -226,6 +231,7 @@ class Evaluator:
         name = node.name.name
         if name in self.parsed.functions:
             result = self.call(name, arguments)
+            self.forget(variables)
             return (self.algebra.number(0.0), True) if result is None else result
         terms = [argument[0] for argument in arguments if not isinstance(argument, list)]
         if len(terms) < len(arguments):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nstk.symbolic.cells import Cell
 from nstk.symbolic.execution import Execution
 from nstk.symbolic.parsing import Parsed, find_parameters
-from nstk.symbolic.terms import Algebra, Term, TooComplexError
+from nstk.symbolic.terms import Algebra, Term, TooComplexError, walk
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,7 @@ def formulate(
             given.append((inputs[what.first] if what.first < len(inputs) else zero, False))
     returned = Execution(program, algebra).call(name, given)
     found = [] if returned is None else [returned[0]]
-    return found + [cell[0] for cells in written for cell in cells if not isinstance(cell, list)]
-
+    found += [cell[0] for cells in written for cell in cells if not isinstance(cell, list)]
+    if any(term.op == "unknown" for term in walk(found)):
+        raise TooComplexError("a variable that functions share")
+    return found

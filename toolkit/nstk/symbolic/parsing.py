@@ -23,14 +23,14 @@ class Parsed:
         variables: Of the file.
         enums: Of the file.
         integers: Names of types that are integers.
-        changes_globals: A function changes variables of the file.
+        changed: Variables of the file that functions change.
     """
 
     functions: dict[str, c_ast.FuncDef]
     variables: list[c_ast.Decl]
     enums: list[c_ast.Enum]
     integers: frozenset[str]
-    changes_globals: bool
+    changed: frozenset[str]
 
     def is_integer(self, kind: c_ast.Node) -> bool:
         """Tell whether a type is an integer, or its elements or what it returns are."""
@@ -62,11 +62,12 @@ def read_program(text: str) -> Parsed:
             enums.append(kind)
     functions = {node.decl.name: node for node in tree.ext if isinstance(node, c_ast.FuncDef)}
     variables = [node for node in tree.ext if isinstance(node, c_ast.Decl) and node.name and not is_function(node)]
-    if any(_hides_names(function, frozenset()) for function in functions.values()):
-        raise ValueError("a name for two variables")
     names = frozenset(node.name for node in variables)
-    changes_globals = any(_change_targets(function) & (names - _declared(function)) for function in functions.values())
-    return Parsed(functions, variables, enums, frozenset(integers), changes_globals)
+    own = {name: _declared(function) for name, function in functions.items()}
+    changed = frozenset[str]().union(*((_change_targets(f) - own[name]) & names for name, f in functions.items()))
+    if any(_hides_names(function, frozenset()) or changed & own[name] for name, function in functions.items()):
+        raise ValueError("a name for two variables")
+    return Parsed(functions, variables, enums, frozenset(integers), changed)
 
 
 def is_function(node: c_ast.Decl) -> bool:
@@ -132,6 +133,7 @@ def _change_targets(node: c_ast.Node) -> set[str]:
 
 
 def _declared(node: c_ast.Node) -> frozenset[str]:
+    """Return the names of variables and parameters that are declared."""
     return frozenset(part.name for part in _walk(node) if isinstance(part, c_ast.Decl))
 
 
