@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from nstk.symbolic import library
+from nstk.symbolic.library import truncate
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
 
 #: A term and whether it is an integer.
@@ -15,7 +15,7 @@ Variables: TypeAlias = dict[str, Cell]
 def convert(algebra: Algebra, value: Value, integer: bool) -> Value:
     """Return a value as a variable of another type holds it."""
     term, was = value
-    return (library.truncate(algebra, term) if integer and not was else term), integer
+    return (truncate(algebra, term) if integer and not was else term), integer
 
 
 def copy_cell(cell: Cell) -> Cell:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pycparser import c_ast
 
-from nstk.symbolic import library
 from nstk.symbolic.cells import Cell, Value, Variables, convert
+from nstk.symbolic.library import apply, floor, remainder, truncate
 from nstk.symbolic.parsing import Parsed, changes_variables, is_void
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
 from nstk.symbolic.words import library_name, parse_number
@@ -201,9 +201,9 @@ class Evaluator:
             return algebra.multiply(a[0], b[0]), integer
         if op == "/":
             found = algebra.divide(a[0], b[0])
-            return (library.truncate(algebra, found), True) if integer else (found, False)
+            return (truncate(algebra, found), True) if integer else (found, False)
         if op == "%":
-            return library.remainder(algebra, a[0], b[0]), True
+            return remainder(algebra, a[0], b[0]), True
         if op in ("<", "<=", ">", ">=", "==", "!="):
             return algebra.compare(op, a[0], b[0]), True
         if op in ("&", "|", "^", "<<", ">>"):
@@ -216,7 +216,7 @@ class Evaluator:
             if abs(b.value[0]) > _BITS:
                 raise TooComplexError("a long shift")
             scaled = algebra.scale(2.0 ** (b.value[0] if op == "<<" else -b.value[0]), a)
-            return scaled if op == "<<" else library.floor(algebra, scaled)
+            return scaled if op == "<<" else floor(algebra, scaled)
         if op in ("&", "|", "^") and a.is_number and b.is_number:
             x, y = int(a.value[0]), int(b.value[0])
             if max(abs(x), abs(y)) >= 2**_BITS:
@@ -237,4 +237,4 @@ class Evaluator:
         if len(terms) < len(arguments):
             raise TooComplexError("an array")
         name = library_name(name) or name
-        return library.apply(self.algebra, name, terms), name in _WHOLE
+        return apply(self.algebra, name, terms), name in _WHOLE

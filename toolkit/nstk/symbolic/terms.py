@@ -5,7 +5,7 @@ equal terms are one object. Ranges follow from the inputs' by interval arithmeti
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _LIMIT = 3000  # terms of a program; what needs more says little to a small network
