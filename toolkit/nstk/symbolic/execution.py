@@ -16,7 +16,7 @@ from nstk.symbolic.terms import Algebra, TooComplexError
 _MAX_TURNS = 64  # of a loop
 _MAX_DEPTH = 12  # of calls
 _MAX_SIZE = 256  # of an array
-_MAX_COPIES = 100_000  # of variables, to follow both ways of a branch
+_MAX_COPIES = 50_000  # of variables, to follow both ways of a branch
 _JUMPS = c_ast.Goto, c_ast.Break, c_ast.Continue
 
 

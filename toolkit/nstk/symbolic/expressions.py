@@ -12,7 +12,7 @@ from nstk.symbolic.parsing import Parsed, changes_variables, is_void
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
 from nstk.symbolic.words import library_name, parse_number
 
-_MAX_STEPS = 20_000  # nodes of the program that are looked at
+_MAX_STEPS = 10_000  # nodes of the program that are looked at
 _BITS = 64  # of an integer
 _WHOLE = frozenset(("abs", "labs", "lround", "lrint", "isnan", "isinf", "isfinite", "signbit", "ilogb"))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _LIMIT = 3000  # terms of a program; what needs more says little to a small network
-_MAX_PARTS = 50_000  # of all sums and products on the way
+_MAX_PARTS = 20_000  # of all sums and products on the way
 _BOOLEAN = frozenset(("lt", "le", "eq", "not", "and", "or"))
 
 
