@@ -14,9 +14,10 @@ from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.probing import impute_probes, run_probes
 from nstk.hypernetwork.proposal import compile_with
-from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
+from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer, pad
 from nstk.program import Program, read_program
 from nstk.surrogate import load_surrogate, mlp_forward, normalize
+from nstk.symbolic.formulas import Argument
 from nstk.topology import Topology
 
 TEXT = """
@@ -86,14 +87,13 @@ def test_compiled_networks_compute_what_the_covering_ones_do(folder, source):
     compiled = compile_program(program, str(folder), two_outputs, ignore)
     model, tokenizer = load_checkpoint(folder)
     probes = (compiled.y - compiled.mean) / compiled.scale
-    encoded = tokenizer.encode(program.source, "both", {"a": 0, "n": 1, "b": 2})
+    inputs = {"a": Argument(0), "n": Argument(1), "b": Argument(2), "z": Argument(None), "w": Argument(None)}
+    encoded = tokenizer.encode(program.source, "both", [(1, 3), (0, 9), (-1, 1)], inputs, outputs=2)
+    assert encoded[0].root > 0
     domain = torch.tensor([[2, 4.5, 0] + [0] * 6, [1, 4.5, 1] + [1] * 6, [1] * 3 + [0] * 6], dtype=torch.float32)
-    values = torch.tensor(encoded.values)
     with torch.no_grad():
         out = model(
-            torch.tensor(encoded.ids)[None],
-            None,
-            values[None],
+            *pad(encoded[:1]),
             *domain[:, None],
             torch.tensor(probes.T[:1]).float(),
             None,

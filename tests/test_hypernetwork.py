@@ -13,6 +13,7 @@ from nstk.corpus.inputs import unit_points
 from nstk.errors import UsageError
 from nstk.hypernetwork.canonical import find_frame, restore
 from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
+from nstk.hypernetwork.composition import Composition
 from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
 from nstk.hypernetwork.modeling import CompNet, CompNetConfig
 from nstk.hypernetwork.network import HyperNetwork, _locate_mean, value_features
@@ -21,10 +22,11 @@ from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
     build_tokenizer,
     normalize_text,
-    parse_number,
+    pad,
     train_word_pieces,
 )
 from nstk.mlp import forward
+from nstk.symbolic.words import parse_number
 from nstk.topology import Topology
 
 TEXT = """
@@ -39,6 +41,10 @@ float bend(float x, const double scale)
     return y > 1e3 ? result : y;
 }
 """
+
+
+DOMAIN = [(-1, 1), (-1, 1)]
+NO_FORMULA = TEXT.replace("i < 3", "i < x")
 
 
 @pytest.fixture(autouse=True)
@@ -112,10 +118,10 @@ def test_numbers(text, value):
 
 @given(st.text(max_size=200))
 def test_any_text_is_encoded(text):
-    encoded = ProgramTokenizer(TOKENIZER).encode(text, "f")
+    (encoded,) = ProgramTokenizer(TOKENIZER).encode(text, "f", [(-1, 1)])
     assert encoded.ids[0] == 2
-    assert len(encoded.ids) == len(encoded.values) <= 512
-    assert np.isfinite(encoded.values).all()
+    assert len(encoded.ids) == len(encoded.numbers) == len(encoded.links) == len(encoded.levels) <= 512
+    assert np.isfinite(encoded.numbers).all()
 
 
 TOKENIZER = build_tokenizer()
@@ -126,14 +132,16 @@ def test_vocabulary_fits_the_defaults():
     assert TOKENIZER.get_vocab_size() == config.vocab_size
     assert TOKENIZER.token_to_id("arg0") == config.first_argument
     assert TOKENIZER.token_to_id("[PAD]") == config.pad_token_id
-    encoded = ProgramTokenizer(TOKENIZER).encode(TEXT, "bend")
-    assert TOKENIZER.encode(" ".join(normalize_text(TEXT, "bend")[0])).ids == encoded.ids.tolist()
+    (formula,) = ProgramTokenizer(TOKENIZER).encode(TEXT, "bend", DOMAIN)
+    assert [TOKENIZER.id_to_token(i) for i in formula.ids] == ["[CLS]", "arg0", "arg1", "sin", "+", "+"]
+    (encoded,) = ProgramTokenizer(TOKENIZER).encode(NO_FORMULA, "bend", DOMAIN)
+    assert TOKENIZER.encode(" ".join(normalize_text(NO_FORMULA, "bend")[0])).ids == encoded.ids.tolist()
     assert TOKENIZER.token_to_id("[UNK]") not in encoded.ids
 
 
 def test_long_programs_keep_their_end():
-    text = "float f(float x) {" + "x += 1.0f;" * 300 + "return -x; }"
-    encoded = ProgramTokenizer(TOKENIZER).encode(text, "f")
+    text = "float f(float x) {" + "x += 1.0f;" * 300 + "while (x > 1) x -= 1; return -x; }"
+    (encoded,) = ProgramTokenizer(TOKENIZER).encode(text, "f", [(-1, 1)])
     assert len(encoded.ids) == 512
     assert [TOKENIZER.id_to_token(i) for i in encoded.ids[[0, -1]]] == ["[CLS]", "}"]
 
@@ -157,11 +165,17 @@ def test_every_input_counts():
     model = tiny()
     torch.nn.init.normal_(model.text_entry.weight)
     given = batch()
-    before = model(**given).parameters[0]
-    for key in ("input_ids", "values", "centre", "half_width", "probes"):
+    before = model(**given)
+    for key in ("input_ids", "numbers", "links", "root", "centre", "half_width", "probes"):
         changed = dict(given)
-        changed[key] = given[key].flip(0) if key == "input_ids" else given[key] + 0.5
-        assert not torch.equal(model(**changed).parameters[0], before), key
+        changed[key] = given[key] + 0.5 if given[key].is_floating_point() else given[key].flip(0)
+        if key == "links":
+            changed[key] = given[key].flip(2)  # operands in another order
+        out = model(**changed)
+        if key in ("centre", "half_width"):  # what is known of the outputs tells the rest
+            assert not torch.equal(out.probes, before.probes), key
+        else:
+            assert not torch.equal(out.parameters[0], before.parameters[0]), key
 
 
 def test_masked_probes_do_not_count():
@@ -183,22 +197,49 @@ def test_probes_alone_and_padding():
     alone = {key: given[key] for key in ("probes", "present")}
     assert model(**alone).probes is None
     padded = dict(given)
-    for key in ("input_ids", "values", "attention_mask"):
-        padded[key] = torch.cat([given[key], torch.zeros(3, 5, dtype=given[key].dtype)], 1)
+    for key in ("input_ids", "attention_mask", "numbers", "links", "levels"):
+        padded[key] = torch.cat([given[key], torch.zeros_like(given[key][:, :5])], 1)
     torch.testing.assert_close(model(**padded).parameters[0], model(**given).parameters[0])
 
 
-def test_neighbours_and_pooling():
-    model, given = tiny(), batch(3, 20)
-    given["attention_mask"][1, 11:] = 0
-    read = model._encode(given["input_ids"], given["attention_mask"], None, None)
-    assert read.shape == (3, 3 * model.config.hidden_size)
-    cut = {name: given[name][1:2, :11] for name in ("input_ids", "attention_mask")}
-    torch.testing.assert_close(model._encode(cut["input_ids"], cut["attention_mask"], None, None), read[1:2])
-    swapped = given["input_ids"].clone()
-    swapped[0, [3, 4]] = swapped[0, [4, 3]]
-    other = model._encode(swapped, given["attention_mask"], None, None)
-    assert (other[0] - read[0]).abs().max() > 1e-3
+def test_states_follow_from_operands():
+    torch.manual_seed(0)
+    composition, given = Composition(8, 16).double(), batch(3, 30)
+    embedded = torch.randn(3, 30, 8).double()
+    links, levels = given["links"].clone(), given["levels"]
+    links[:, ::7] = 0  # what is built on nothing
+    with torch.no_grad():
+        states = composition(embedded, links, levels)
+        used = {20}  # what token 20 is built on, by its links
+        for place in range(20, 0, -1):
+            used |= set(links[0, place].tolist()) - {0} if place in used else set()
+        assert 1 < len(used) < 21
+        other = embedded.clone()
+        unused = [place for place in range(30) if place not in used]
+        other[:, unused] = torch.randn(3, len(unused), 8).double()
+        assert torch.equal(composition(other, links, levels)[:, 20], states[:, 20])
+        for place in used:
+            other = embedded.clone()
+            other[:, place] += 1
+            assert not torch.equal(composition(other, links, levels)[0, 20], states[0, 20]), place
+        swapped = composition(embedded, links.flip(2), levels)
+        assert not torch.isclose(swapped[:, 20], states[:, 20]).any()
+        # Higher levels than are needed change nothing, nor does what stands behind or in other rows.
+        torch.testing.assert_close(composition(embedded, links, 3 * levels + 2), states)
+        alone = composition(embedded[1:2, :21], links[1:2, :21], levels[1:2, :21])
+        torch.testing.assert_close(alone, states[1:2, :21])
+
+
+def test_formulas_and_texts_are_read_side_by_side():
+    model, tokenizer = tiny(), ProgramTokenizer(TOKENIZER)
+    encoded = [tokenizer.encode(text, "bend", DOMAIN)[0] for text in (TEXT, NO_FORMULA)]
+    assert [e.root > 0 for e in encoded] == [True, False]
+    both, _ = model._read(*pad(encoded))
+    for row, each in enumerate(encoded):
+        alone, states = model._read(*pad([each]))
+        torch.testing.assert_close(alone[0], both[row])
+        at_root = model.read_norm(states[0, each.root])
+        assert torch.equal(at_root, alone[0]) == (each.root > 0)
 
 
 def test_mean_follows_the_domain_along_the_slopes():
@@ -222,7 +263,7 @@ def test_paper_configuration():
     out = model(given["input_ids"], given["attention_mask"])
     assert out.parameters[0].shape == (3, 1, 65)
     pieces = train_word_pieces([TEXT] * 3, 200)
-    encoded = ProgramTokenizer(pieces, normalized=False).encode(TEXT, "bend")
+    (encoded,) = ProgramTokenizer(pieces, normalized=False).encode(TEXT, "bend", DOMAIN)
     assert [pieces.id_to_token(i) for i in encoded.ids[[0, -1]]] == ["[CLS]", "[SEP]"]
     assert "comment" not in pieces.decode(encoded.ids)
 
@@ -313,7 +354,8 @@ def test_checkpoint_round_trip(tmp_path):
     assert model.state_dict().keys() == loaded.state_dict().keys()
     assert all(torch.equal(t, loaded.state_dict()[name]) for name, t in model.state_dict().items())
     assert loaded.config == model.config
-    assert tokenizer.encode(TEXT, "bend").ids.tolist() == ProgramTokenizer(TOKENIZER).encode(TEXT, "bend").ids.tolist()
+    (ours,), (theirs,) = (t.encode(TEXT, "bend", DOMAIN) for t in (ProgramTokenizer(TOKENIZER), tokenizer))
+    assert ours.ids.tolist() == theirs.ids.tolist()
     save_checkpoint(loaded, tokenizer, tmp_path / "b")
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -335,7 +377,7 @@ def test_checkpoints_are_read_by_transformers(tmp_path):
     assert isinstance(theirs, CompNet)
     out = theirs(**given)
     assert torch.equal(out.parameters[2], model(**given).parameters[2])
-    assert torch.equal(out["location"], model(**given).location)
+    torch.testing.assert_close(out["location"], model(**given).location)
     ids = AutoTokenizer.from_pretrained(tmp_path / "a")("arg0 + num")["input_ids"]
     assert ids == TOKENIZER.encode("arg0 + num").ids
     theirs.save_pretrained(tmp_path / "b")
@@ -385,14 +427,12 @@ def test_encoder_takes_bert_weights(tmp_path):
     shape = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     theirs = BertModel(BertConfig(vocab_size=99, **shape), add_pooling_layer=False).eval()
     theirs.save_pretrained(tmp_path)
-    model = tiny(vocab_size=99, neighbour_layers=0, pools_tokens=False)
+    model = tiny(vocab_size=99, composes=False)
     assert load_encoder(model, tmp_path) == []
     ids, mask = torch.randint(5, 99, (3, 20), generator=torch.Generator().manual_seed(1)), torch.ones(3, 20).long()
     mask[1, 11:] = 0
-    expected = theirs(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-    cls, states = model.encoder(model.encoder.words(ids), mask)
-    torch.testing.assert_close(cls, expected.last_hidden_state[:, 0])
-    torch.testing.assert_close(states[mask > 0], expected.hidden_states[1][mask > 0])
+    expected = theirs(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
+    torch.testing.assert_close(model.encoder(model.encoder.words(ids), mask), expected)
     assert load_encoder(tiny(), tmp_path) == ["words.weight"]
     with pytest.raises(UsageError, match="cannot load an encoder"):
         load_encoder(model, tmp_path / "none")

@@ -27,9 +27,9 @@ POINTS = [(-1.9, -0.7), (-0.3, 1.9), (0.2, 0.1), (0.9, -0.2), (1.7, 1.3), (2.9, 
 
 FUNCTIONS = {
     "sin": math.sin, "cos": math.cos, "exp": math.exp, "log": math.log, "atan": math.atan, "tanh": math.tanh,
-    "floor": math.floor, "trunc": math.trunc, "fmod": math.fmod, "abs": abs, "min": min, "max": max, "atan2": math.atan2,
-    "pow": math.pow, "cbrt": math.cbrt, "lt": lambda a: a < 0, "le": lambda a: a <= 0, "eq": lambda a: a == 0, "not": lambda a: 1 - a,
-    "and": min, "or": max,
+    "floor": math.floor, "trunc": math.trunc, "fmod": math.fmod, "abs": abs, "min": min, "max": max,
+    "atan2": math.atan2, "pow": math.pow, "cbrt": math.cbrt, "lt": lambda a: a < 0, "le": lambda a: a <= 0,
+    "eq": lambda a: a == 0, "not": lambda a: 1 - a, "and": min, "or": max,
 }  # fmt: skip
 
 
@@ -156,8 +156,14 @@ EXPRESSIONS = st.recursive(
     VALUES,
     lambda inner: st.one_of(
         st.builds("({} {} {})".format, inner, st.sampled_from("+-*/"), inner),
-        st.builds("{}({})".format, st.sampled_from("sin cos exp atan tanh fabs floor ceil sqrt log -".split()), inner),
-        st.builds("{}({}, {})".format, st.sampled_from("fmin fmax fmod atan2 fdim hypot".split()), inner, inner),
+        st.builds(
+            "{}({})".format,
+            st.sampled_from(["sin", "cos", "exp", "atan", "tanh", "fabs", "floor", "ceil", "sqrt", "log", "-"]),
+            inner,
+        ),
+        st.builds(
+            "{}({}, {})".format, st.sampled_from(["fmin", "fmax", "fmod", "atan2", "fdim", "hypot"]), inner, inner
+        ),
         st.builds("choose({}, {}, {})".format, inner, inner, inner),
         st.builds("({} {} {})".format, inner, st.sampled_from(["<", "<=", ">", ">=", "=="]), inner),
     ),
@@ -165,7 +171,8 @@ EXPRESSIONS = st.recursive(
 )
 #: What C means by the same words, for Python.
 MEANINGS = {
-    name: getattr(math, name) for name in "sin cos exp atan tanh fabs floor ceil sqrt log fmod atan2 hypot".split()
+    name: getattr(math, name)
+    for name in ["sin", "cos", "exp", "atan", "tanh", "fabs", "floor", "ceil", "sqrt", "log", "fmod", "atan2", "hypot"]
 }
 MEANINGS |= {"fmin": min, "fmax": max, "fdim": lambda a, b: max(a - b, 0.0), "choose": lambda c, a, b: a if c else b}
 
@@ -199,40 +206,88 @@ def test_formulas_compute_what_expressions_say(text, ranges):
         assert found == pytest.approx(expected, rel=1e-6, abs=1e-6), c
 
 
+#: One a paragraph.
 PROGRAMS = """
 double f(double x, double y) { if (x > y) return x; else return -y; }
+
 double f(double x, double y) { if (x < 0) return 1; if (y < 0) { y = x; return y * 2; } return x + y; }
+
 double f(double x, double y) { double s = 1; if (x > 0) { s = x; if (y > 1) s += y; } else s -= y; return s * s; }
+
 double f(double x, double y) { double s = 0; for (int i = 0; i < 5; i++) s += i * x - y / (i + 1); return s; }
+
 double f(double x, double y) { double s = 0; int i = 4; while (i--) { s = s * x + y; } return s + i; }
+
 double f(double x, double y) { int n = 3; do { x = cos(x) * y; --n; } while (n > 0); return x; }
-double f(double x, double y) { double s = 0; for (int i = 0; i < 3; ++i) { for (int j = i; j < 3; ++j) s += i * x + j * y; } return s; }
+
+double f(double x, double y) { double s = 0; for (int i = 0; i < 3; ++i) { for (int j = i; j < 3; ++j) s += i
+    * x + j * y; } return s; }
+
 double f(double x, double y) { for (int i = 0; i < 9; i++) { if (x > i) return y + i; } return x; }
-static double g(double a, double b) { return a > b ? a : b * 2; } double f(double x, double y) { return g(g(x, y), g(y, 1)); }
+
+static double g(double a, double b) { return a > b ? a : b * 2; }
+double f(double x, double y) { return g(g(x, y), g(y, 1)); }
+
 static int sign(double a) { return (a > 0) - (a < 0); } double f(double x, double y) { return sign(x) * y + sign(y); }
+
 static int cut(double a) { return a; } double f(double x, double y) { int k = x * 2; return cut(y * 3) + k; }
-static const double table[4] = {0.5, -1, 2}; double f(double x, double y) { return table[1] * x + table[2] * y + table[3]; }
-static const double m[2][2] = {{1, 2}, {3, 4}}; double f(double x, double y) { double v[2] = {x, y}, s = 0; for (int i = 0; i < 2; i++) s += m[i][0] * v[0] + m[i][1] * v[1] * i; return s; }
-static void both(const double *a, double *out) { out[0] = a[0] + a[1]; *(out) *= 2; out[1] = a[0] - a[1]; } double f(double x, double y) { double a[] = {x, y}, b[2]; both(a, b); return b[0] * b[1]; }
-static void put(double a, double *out) { if (a > 0) *out = a; else *out = -2 * a; } double f(double x, double y) { double r[1]; put(x, r); return r[0] + y; }
-static void put(double a, double *out) { if (a < 0) { out[0] = 3; return; } out[0] = a; } double f(double x, double y) { double r[1] = {0}; put(x, r); return r[0] + y; }
-static int put(double a, double *out) { if (a < 0) { out[0] = 3; return 1; } out[0] = a; return 0; } double f(double x, double y) { double r[1]; int k = put(x, r); return r[0] + y * k; }
-double f(double x, double y) { int a = 7, b = -2; return a / b * x + a % 4 * y + (double)a / b + (a >> 1) + (a << 2) + (a & 3) + ~a; }
+
+static const double table[4] = {0.5, -1, 2};
+double f(double x, double y) { return table[1] * x + table[2] * y + table[3]; }
+
+static const double m[2][2] = {{1, 2}, {3, 4}};
+double f(double x, double y) { double v[2] = {x, y}, s = 0; for (int i = 0; i < 2; i++) s += m[i][0] * v[0] +
+    m[i][1] * v[1] * i; return s; }
+
+static void both(const double *a, double *out) { out[0] = a[0] + a[1]; *(out) *= 2; out[1] = a[0] - a[1]; }
+double f(double x, double y) { double a[] = {x, y}, b[2]; both(a, b); return b[0] * b[1]; }
+
+static void put(double a, double *out) { if (a > 0) *out = a; else *out = -2 * a; }
+double f(double x, double y) { double r[1]; put(x, r); return r[0] + y; }
+
+static void put(double a, double *out) { if (a < 0) { out[0] = 3; return; } out[0] = a; }
+double f(double x, double y) { double r[1] = {0}; put(x, r); return r[0] + y; }
+
+static int put(double a, double *out) { if (a < 0) { out[0] = 3; return 1; } out[0] = a; return 0; }
+double f(double x, double y) { double r[1]; int k = put(x, r); return r[0] + y * k; }
+
+double f(double x, double y) { int a = 7, b = -2; return a / b * x + a % 4 * y + (double)a / b + (a >> 1) + (a
+    << 2) + (a & 3) + ~a; }
+
 double f(double x, double y) { int k = (int)(x * 3), j = (int)y; return k / 2 + k % 2 + j; }
+
 double f(double x, double y) { int i = 0; double a = i++ + x; double b = ++i * y; i -= 5; return a + b + i-- + i; }
+
 double f(double x, double y) { return x > 1 ? y > 0 ? 1 : 2 : x < -1 && y < 1 || !(y > 0.5) ? x : 4; }
+
 enum { A, B = 5, C, D = A - 3, E = 1 << 4 }; double f(double x, double y) { return A + B * x + C * y + D + E; }
-typedef enum { LOW = 2, HIGH } level; typedef int whole; typedef double real; real f(real x, real y) { whole k = x, l = (level)HIGH; return k * l + y * LOW; }
-static double gain = 2, offset = 1 + 0.5; static const char *name = "unused"; double f(double x, double y) { return gain * x + offset * y; }
+
+typedef enum { LOW = 2, HIGH } level; typedef int whole; typedef double real;
+real f(real x, real y) { whole k = x, l = (level)HIGH; return k * l + y * LOW; }
+
+static double gain = 2, offset = 1 + 0.5; static const char *name = "unused";
+double f(double x, double y) { return gain * x + offset * y; }
+
 static double last; double f(double x, double y) { last = x * y; last += 1; return last * last; }
+
 double f(double x, double y) { double a = 1, b; b = a += x; (void)a; return b, a * y; }
-double f(double x, double y) { { double t = x; y += t; } { double t = 2; y *= t; } for (int i = 0; i < 2; i++) { double t = i; y -= t * x; } return y; }
+
+double f(double x, double y) { { double t = x; y += t; } { double t = 2; y *= t; } for (int i = 0; i < 2; i++)
+    { double t = i; y -= t * x; } return y; }
+
 double f(double x, double y) { if (x * x >= 0) { return y; } return x; }
-double f(double x, double y) { return fmod(x * 5, 2) + fmod(y, 3) + copysign(2, x) + trunc(x * 2) + (long)y + ldexp(x, 2) + cbrt(y); }
-static float old(void) { return 2; } double f(double x, double y) { double s = 0; if (y > 0) { for (int i = 0; i < 3; i++) s += old() * x; } else if (x > 0) s = y; else ; return s; }
+
+double f(double x, double y) { return fmod(x * 5, 2) + fmod(y, 3) + copysign(2, x) + trunc(x * 2) + (long)y +
+    ldexp(x, 2) + cbrt(y); }
+
+static float old(void) { return 2; }
+double f(double x, double y) { double s = 0; if (y > 0) { for (int i = 0; i < 3; i++) s += old() * x; } else
+    if (x > 0) s = y; else ; return s; }
+
 #define SQ(a) ((a) * (a))
-""".strip().splitlines()
-PROGRAMS[-1] += "\n#define TWICE(a, b) (SQ(a) + SQ(b))\ndouble f(double x, double y) { return TWICE(x - y, SQ(y)); }"
+#define TWICE(a, b) (SQ(a) + SQ(b))
+double f(double x, double y) { return TWICE(x - y, SQ(y)); }
+""".strip().split("\n\n")
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +314,8 @@ def test_formulas_compute_what_compiled_programs_do(index, compiled):
 
 
 def test_outputs_are_written_through_pointers():
-    text = "int f(double a[2], double *sum, double out[2]) { *sum = a[0] + a[1]; if (a[0] > 0) { out[1] = a[0]; return 1; }"
-    text += " out[0] = 7; return 2; }"
+    text = "int f(double a[2], double *sum, double out[2]) { *sum = a[0] + a[1];"
+    text += " if (a[0] > 0) { out[1] = a[0]; return 1; } out[0] = 7; return 2; }"
     arguments = {"a": Argument(0, 2), "sum": Argument(None), "out": Argument(None, 2)}
     terms = formulas(text, arguments=arguments)
     for point in POINTS:
@@ -295,7 +350,7 @@ def test_outputs_are_written_through_pointers():
         "double f(double x, double y) { x > 0 && (y = 2); return y; }",
         "double f(double x, double y) { x > 0 ? y++ : 0; return y; }",
         "double f(double x, double y) { { double x = 1; y += x; } return x + y; }",
-        "static int n; static int next(void) { return ++n; } double f(double x, double y) { next(); return x * next(); }",
+        "static int n; static int g(void) { return ++n; } double f(double x, double y) { g(); return x * g(); }",
         "double f(x, y) double x, y; { return x * y; }",
         "double f(double x, ...) { return x; }",
         "double f(double x, double y) { double a = {}; if (x > y) return a; }",
@@ -402,17 +457,22 @@ def test_listing_does_not_depend_on_hashes():
     assert len(found) == 1
 
 
-HEAD = "float f(float x, float y) { float s = 0; "
+def looping(depth: int, turns: int, statement: str) -> str:
+    loops = "".join(f"for (int {i} = 0; {i} < {turns}; {i}++) " for i in "ijk"[:depth])
+    return f"float f(float x, float y) {{ float s = 1; {loops} {statement} return s; }}"
+
+
 SLOW = {
-    "nested loops": HEAD + "for (int i = 0; i < 64; i++) for (int j = 0; j < 64; j++) for (int k = 0; k < 64; k++) s += x * i; return s; }",
-    "long sum": HEAD + "for (int i = 0; i < 60; i++) for (int j = 0; j < 60; j++) s += sinf(x * (i * 60 + j)); return s; }",
-    "long product": HEAD + "s = 1; for (int i = 0; i < 60; i++) for (int j = 0; j < 60; j++) s *= x + i * 60 + j; return s; }",
-    "branches": HEAD + "".join(f"if (x > {i}) s = s * x + {i}; else if (y > {i}) return s; " for i in range(30)) + "return s; }",
-    "calls": "".join(f"float g{i}(float x) {{ return {f'g{i - 1}(x) + g{i - 1}(x + 1)' if i else 'x * x'}; }}" for i in range(30)) + HEAD + "return g11(x); }",
-    "arrays": HEAD + "float a[200], b[200]; " + "if (x > y) s += y; " * 300 + "return s; }",
-    "blocks": HEAD + "{" * 3000 + "}" * 3000 + "return x; }",
-    "signs": HEAD + "return " + "- " * 3000 + "x; }",
-}  # fmt: skip
+    "loops": looping(3, 64, "s += x * i;"),
+    "long sum": looping(2, 60, "s += sinf(x * (i * 60 + j));"),
+    "long product": looping(2, 60, "s *= x + i * 60 + j;"),
+    "branches": looping(1, 30, "{ if (x > i) s = s * x + i; else if (y > i) return s; }"),
+    "arrays": looping(2, 40, "{ float a[200]; a[0] = y; if (x > y) s += a[0]; }"),
+    "calls": "".join(f"float g{i + 1}(float x) {{ return g{i}(x) + g{i}(x + 1); }}\n" for i in range(11))
+    + "float g0(float x) { return x * x; } float f(float x) { return g11(x); }",
+    "blocks": looping(0, 0, "{" * 3000 + "}" * 3000),
+    "signs": looping(0, 0, "s = " + "- " * 3000 + "x;"),
+}
 
 
 @pytest.mark.parametrize("case", SLOW)
@@ -423,8 +483,10 @@ def test_no_text_takes_long(case):
     assert len(encoded.ids) <= MAX_TOKENS
 
 
-PIECES = """int float x y f ( ) { } [ ] ; , . ? : + - * / % & ~ ! = < ++ << == && += if else for while do return enum
-    typedef struct sizeof 0 1 2.5f 1e300 0x1p9999 'a' "s" sinf powf fabs # ## const ... goto""".split()
+PIECES = """
+    int float x y f ( ) { } [ ] ; , . ? : + - * / % & ~ ! = < ++ << == && += if else for while do return enum
+    typedef struct sizeof 0 1 2.5f 1e300 0x1p9999 'a' "s" sinf powf fabs # ## const ... goto
+""".split()  # noqa: SIM905
 INTERVALS = st.tuples(st.floats(), st.floats())
 
 

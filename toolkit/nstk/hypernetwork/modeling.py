@@ -24,6 +24,7 @@ class CompNetOutput(ModelOutput):
     parameters: tuple[Tensor, ...] | None = None
     probes: Tensor | None = None
     location: Tensor | None = None
+    parts: tuple[Tensor, Tensor] | None = None
 
 
 class CompNet(PreTrainedModel):
