@@ -45,7 +45,8 @@ ROWS = (
     "sampling pairs surrogate wrapper corpus.__init__ hypernetwork.__init__ hypernetwork.configuration "
     "training.__init__ training.hardware training.journal training.optimization",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization training.state symbolic.__init__ "
-    "symbolic.macros symbolic.terms symbolic.words",
+    "symbolic.intervals symbolic.macros symbolic.words",
+    "symbolic.terms",
     "symbolic.library symbolic.parsing hypernetwork.postfix",
     "symbolic.cells",
     "symbolic.expressions",

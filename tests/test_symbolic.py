@@ -349,6 +349,7 @@ def test_outputs_are_written_through_pointers():
         "double f(double x, double y) { return x * \"a\"; }",
         "double f(double x, double y) { x > 0 && (y = 2); return y; }",
         "double f(double x, double y) { x > 0 ? y++ : 0; return y; }",
+        "double f(double x, double y) { double a[2] = {x, y}; int i = 0; a[i++] += 2; return a[0] + i; }",
         "double f(double x, double y) { { double x = 1; y += x; } return x + y; }",
         "static int n; static int g(void) { return ++n; } double f(double x, double y) { g(); return x * g(); }",
         "double f(x, y) double x, y; { return x * y; }",

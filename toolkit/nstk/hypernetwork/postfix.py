@@ -6,7 +6,8 @@ operands stand, so that reading upward along the links computes the formula.
 
 from dataclasses import dataclass, field
 
-from nstk.symbolic.terms import Term, TooComplexError, power_range, times
+from nstk.symbolic.intervals import power_range, times
+from nstk.symbolic.terms import Term, TooComplexError
 
 #: Words for what a formula does, where C has none.
 WORDS = ("square", "inverse")

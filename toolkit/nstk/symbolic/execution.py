@@ -11,7 +11,7 @@ from pycparser import c_ast
 from nstk.symbolic.cells import Cell, Value, Variables, convert, copy_cell, count_cells, merge
 from nstk.symbolic.expressions import Evaluator
 from nstk.symbolic.parsing import Parsed, contains, find_parameters, is_function, list_statements
-from nstk.symbolic.terms import Algebra, TooComplexError
+from nstk.symbolic.terms import Algebra, Term, TooComplexError
 
 _MAX_TURNS = 64  # of a loop
 _MAX_DEPTH = 12  # of calls
@@ -97,21 +97,14 @@ class Execution:
                 taken, other = list_statements(node.iftrue), list_statements(node.iffalse)
                 if condition.is_number:
                     rest[:0] = taken if condition.value[0] else other
-                    continue
-                leaves = any(contains(part, c_ast.Return, c_ast.Switch, *_JUMPS) for part in (*taken, *other))
-                behind, copy = (rest if leaves else []), self._copy(variables)
-                first = self._run([*taken, *behind], copy)
-                second = self._run([*other, *behind], variables)
-                for name in self._shared if leaves else [name for name in variables if name in copy]:
-                    variables[name] = merge(self._algebra, condition, copy[name], variables[name])
-                if not leaves:
-                    continue
-                if first is None and second is None:
-                    return None
-                if first is None or second is None:
-                    raise TooComplexError("a path that returns nothing")
-                return self._algebra.choose(condition, first[0], second[0]), first[1] and second[1]
-            if isinstance(node, c_ast.For | c_ast.While | c_ast.DoWhile):
+                elif any(contains(part, c_ast.Return, c_ast.Switch, *_JUMPS) for part in (*taken, *other)):
+                    return self._fork(condition, [*taken, *rest], [*other, *rest], variables)
+                else:
+                    copy = self._copy(variables)
+                    self._run(taken, copy)
+                    self._run(other, variables)
+                    self._merge(condition, copy, variables, [name for name in variables if name in copy])
+            elif isinstance(node, c_ast.For | c_ast.While | c_ast.DoWhile):
                 rest[:0] = self._unroll(node, variables)
             elif isinstance(node, _Turn):
                 rest[:0] = self._repeat(node, variables)
@@ -124,6 +117,24 @@ class Execution:
             elif not isinstance(node, c_ast.EmptyStatement):
                 evaluator.cell(node, variables)
         return None
+
+    def _fork(
+        self, condition: Term, taken: list[c_ast.Node], other: list[c_ast.Node], variables: Variables
+    ) -> Value | None:
+        """Run both ways of a branch to the function's end; returns what it returns."""
+        copy = self._copy(variables)
+        first, second = self._run(taken, copy), self._run(other, variables)
+        self._merge(condition, copy, variables, self._shared)
+        if first is None and second is None:
+            return None
+        if first is None or second is None:
+            raise TooComplexError("a path that returns nothing")
+        return self._algebra.choose(condition, first[0], second[0]), first[1] and second[1]
+
+    def _merge(self, condition: Term, taken: Variables, other: Variables, names: Sequence[str]) -> None:
+        """Make some variables what they are in `taken` where the condition is true, else what they are in `other`."""
+        for name in names:
+            other[name] = merge(self._algebra, condition, taken[name], other[name])
 
     def _unroll(self, node: c_ast.Node, variables: Variables) -> list[c_ast.Node | _Turn]:
         """Start a loop; returns what follows."""

@@ -91,6 +91,8 @@ class Evaluator:
         if isinstance(node, c_ast.Assignment):
             value = self.value(node.rvalue, variables)
             if node.op != "=":
+                if changes_variables(node.lvalue):
+                    raise TooComplexError("a place that is looked at twice")
                 value = self._combine(node.op[:-1], self.value(node.lvalue, variables), value)
             return self._assign(node.lvalue, value, variables)
         if isinstance(node, c_ast.TernaryOp):
@@ -165,11 +167,9 @@ class Evaluator:
             return found
         if op in ("&", "sizeof"):
             raise TooComplexError("a pointer")
+        if "++" in op or "--" in op:
+            return self._step(node, variables)
         value = self.value(node.expr, variables)
-        if op in ("++", "--", "p++", "p--"):
-            step = 1.0 if "+" in op else -1.0
-            changed = self._assign(node.expr, (algebra.sum(((1.0, value[0]),), step), value[1]), variables)
-            return value if op[0] == "p" else changed
         if op == "-":
             return algebra.scale(-1.0, value[0]), value[1]
         if op == "+":
@@ -179,6 +179,14 @@ class Evaluator:
         if op == "~":
             return algebra.sum(((-1.0, value[0]),), -1.0), True
         raise TooComplexError(op)
+
+    def _step(self, node: c_ast.UnaryOp, variables: Variables) -> Value:
+        if changes_variables(node.expr):
+            raise TooComplexError("a place that is looked at twice")
+        value = self.value(node.expr, variables)
+        step = 1.0 if "++" in node.op else -1.0
+        changed = self._assign(node.expr, (self.algebra.sum(((1.0, value[0]),), step), value[1]), variables)
+        return value if node.op[0] == "p" else changed
 
     def _binary(self, node: c_ast.BinaryOp, variables: Variables) -> Value:
         if node.op not in ("&&", "||"):

@@ -216,7 +216,8 @@ def _apply_two(algebra: Algebra, name: str, a: Term, b: Term) -> Term:
         if abs(factor) != 1:
             b = algebra.scale(1 / abs(factor), b)
         low = 0.0 if a.low >= 0 else -math.pi
-        turned = algebra.function("atan2", (a, b), low, 0.0 if a.high <= 0 else math.pi)
+        high = 0.0 if a.low < 0 and a.high <= 0 else math.pi
+        turned = algebra.function("atan2", (a, b), low, high)
         return algebra.scale(math.copysign(1.0, factor), turned)
     if name in ("remainder", "nextafter", "jn", "yn"):
         return algebra.function(name, (a, b), -_INFINITY, _INFINITY)

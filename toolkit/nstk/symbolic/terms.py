@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from nstk.symbolic.intervals import bound, power_range, times
+
 _LIMIT = 3000  # terms of a program; what needs more says little to a small network
 _MAX_PARTS = 20_000  # of all sums and products on the way
 _BOOLEAN = frozenset(("lt", "le", "eq", "not", "and", "or"))
@@ -102,7 +104,7 @@ class Algebra:
         values = (constant, *(found[term] for term in kept))
         if not all(abs(v) < math.inf for v in values):
             raise TooComplexError("no finite number")
-        return self._make("sum", tuple(kept), values, _real(low, -1), _real(high, 1), all(t.smooth for t in kept))
+        return self._make("sum", tuple(kept), values, bound(low, -1), bound(high, 1), all(t.smooth for t in kept))
 
     def add(self, a: Term, b: Term) -> Term:
         """Return a + b."""
@@ -175,7 +177,7 @@ class Algebra:
         else:
             smooth = all(t.smooth for t in kept)
             values = tuple(powers[t] for t in kept)
-            product = self._make("prod", tuple(kept), values, _real(low, -1), _real(high, 1), smooth)
+            product = self._make("prod", tuple(kept), values, bound(low, -1), bound(high, 1), smooth)
         return self.scale(factor, product)
 
     def absolute(self, a: Term) -> Term:
@@ -309,37 +311,6 @@ def walk(roots: Iterable[Term]) -> Iterator[Term]:
             seen.add(term)
             yield term
             left += term.args
-
-
-def times(a: float, b: float) -> float:
-    """Return a b, 0 where one is 0 and the other infinite."""
-    return 0.0 if a == 0 or b == 0 else a * b
-
-
-def _real(value: float, side: int) -> float:
-    return side * math.inf if math.isnan(value) else value
-
-
-def power_range(low: float, high: float, power: float) -> tuple[float, float]:
-    """Return the range of x to some power, x between two numbers."""
-    if power < 0:
-        lower, upper = power_range(low, high, -power)
-        if lower < 0 < upper:
-            return -math.inf, math.inf
-        return (1 / upper if upper else -math.inf), (1 / lower if lower else math.inf)
-    if not power.is_integer():
-        low, high = max(low, 0.0), max(high, 0.0)
-    ends = [_raise(low, power), _raise(high, power)]
-    if power % 2 == 0 and low < 0 < high:
-        ends.append(0.0)
-    return min(ends), max(ends)
-
-
-def _raise(value: float, power: float) -> float:
-    try:
-        return float(value**power)
-    except OverflowError:
-        return math.inf if value > 0 or power % 2 == 0 else -math.inf
 
 
 def _raise_number(value: float, power: float) -> float:
