@@ -123,7 +123,7 @@ def remainder(algebra: Algebra, a: Term, b: Term) -> Term:
         return a
     most = max(abs(b.low), abs(b.high))
     low, high = (0.0 if a.low >= 0 else max(a.low, -most)), (0.0 if a.high <= 0 else min(a.high, most))
-    return algebra.function("fmod", (a, b), low, high)
+    return algebra.function("fmod", (a, b), low, high, False)  # it is a itself where b is larger
 
 
 def apply(algebra: Algebra, name: str, args: Sequence[Term]) -> Term:
