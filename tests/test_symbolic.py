@@ -270,7 +270,7 @@ double f(double x, double y) { return gain * x + offset * y; }
 
 static double last; double f(double x, double y) { last = x * y; last += 1; return last * last; }
 
-double f(double x, double y) { double a = 1, b; b = a += x; (void)a; return b, a * y; }
+double f(double x, double y) { double f = 1, a = f, b; b = a += x; (void)a; return b, a * y; }
 
 double f(double x, double y) { { double t = x; y += t; } { double t = 2; y *= t; } for (int i = 0; i < 2; i++)
     { double t = i; y -= t * x; } return y; }

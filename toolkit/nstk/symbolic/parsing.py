@@ -21,7 +21,7 @@ class Parsed:
     Attributes:
         functions: By name.
         variables: Of the file.
-        enums: Of the file.
+        enums: Of the file, those with values.
         integers: Names of types that are integers.
         changed: Variables of the file that functions change.
     """
@@ -65,8 +65,9 @@ def read_program(text: str) -> Parsed:
     names = frozenset(node.name for node in variables)
     own = {name: _declared(function) for name, function in functions.items()}
     changed = frozenset[str]().union(*((_change_targets(f) - own[name]) & names for name, f in functions.items()))
-    if any(_hides_names(function, frozenset()) or changed & own[name] for name, function in functions.items()):
-        raise ValueError("a name for two variables")
+    for name, function in functions.items():
+        if changed & own[name] or _hides_names(function.body, _declared(function.decl) - {name}):
+            raise ValueError("a name for two variables")
     return Parsed(functions, variables, enums, frozenset(integers), changed)
 
 
@@ -141,7 +142,7 @@ def _hides_names(node: c_ast.Node, outer: frozenset[str]) -> bool:
     """Tell whether a block declares a name that a block or the function around it declares too."""
     own: frozenset[str] = frozenset()
     for child in node:
-        if isinstance(child, c_ast.Decl | c_ast.DeclList):  # of a function: with its parameters
+        if isinstance(child, c_ast.Decl | c_ast.DeclList):
             names = _declared(child)
             if names & outer:
                 return True
