@@ -46,7 +46,9 @@ ROWS = (
     "training.__init__ training.hardware training.journal training.optimization",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization training.state symbolic.__init__ "
     "symbolic.macros symbolic.terms symbolic.words",
-    "symbolic.library hypernetwork.postfix",
+    "symbolic.library symbolic.parsing hypernetwork.postfix",
+    "symbolic.cells",
+    "symbolic.expressions",
     "symbolic.execution",
     "symbolic.formulas",
     "hypernetwork.tokenization",

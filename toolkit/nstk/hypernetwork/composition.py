@@ -32,7 +32,7 @@ class Composition(nn.Module):
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order), device=order.device)
         start = torch.arange(batch, device=order.device)[:, None, None] * length
-        # Where each operand stands among all states, lowest levels first; behind a state of zeros for what is not there.
+        # Where each operand stands among all states, lowest levels first; before them zeros for what is not there.
         operands = torch.where(links > 0, rank[links + start] + 1, 0).view(-1, 2)[order]
         tokens = embedded.reshape(-1, width)[order]
         states = tokens.new_zeros(1, width)

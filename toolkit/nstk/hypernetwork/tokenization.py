@@ -20,7 +20,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from nstk.c_text import lex
 from nstk.hypernetwork.postfix import WORDS, Listing, list_formula
-from nstk.symbolic.formulas import Argument, formulate, read_program
+from nstk.symbolic.formulas import Argument, formulate
+from nstk.symbolic.parsing import read_program
 from nstk.symbolic.words import DROPPED, LIBRARY, NAMED_VALUES, TYPES, library_name, parse_number
 
 MAX_TOKENS = 512  # [CLS] among them; of longer programs the end is kept, where the function itself stands

@@ -1,14 +1,12 @@
 """From a program's text to its outputs' formulas."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby
 
-from nstk.symbolic.execution import Execution, Parsed, parse
-from nstk.symbolic.macros import expand_macros
-from nstk.symbolic.terms import Algebra, Term, TooComplexError
-from nstk.symbolic.words import DROPPED, NAMED_VALUES, TYPES, parse_number
+from nstk.symbolic.cells import Cell
+from nstk.symbolic.execution import Execution
+from nstk.symbolic.parsing import Parsed, find_parameters
+from nstk.symbolic.terms import Algebra, Term, TooComplexError, walk
 
 
 @dataclass(frozen=True)
@@ -22,16 +20,6 @@ class Argument:
 
     first: int | None
     size: int = 0
-
-
-@lru_cache(maxsize=8)
-def read_program(text: str) -> Parsed:
-    """Parse the text of a program.
-
-    Raises:
-        ValueError: It is more than plain C functions on numbers.
-    """
-    return parse(list(_plain(expand_macros(text))))
 
 
 def formulate(
@@ -53,15 +41,16 @@ def formulate(
     algebra = Algebra()
     zero = algebra.number(0.0)
     inputs = [algebra.input(index, low, high) for index, (low, high) in enumerate(ranges)]
-    declared = program.functions[name].decl.type.args
-    names = [p.name for p in (declared.params if declared else []) if getattr(p, "name", None)]
+    names = [parameter.name for parameter in find_parameters(program.functions[name])]
     known = arguments or {name: Argument(index) for index, name in enumerate(names)}
-    given = []
-    written = []
+    given: list[Cell] = []
+    written: list[list[Cell]] = []
     for parameter in names:
+        if parameter not in known:
+            raise TooComplexError("a parameter that is not known")
         what = known[parameter]
         if what.first is None:
-            cells = [(zero, False)] * max(what.size, 1)
+            cells: list[Cell] = [(zero, False)] * max(what.size, 1)
             written.append(cells)
             given.append(cells)
         elif what.size:
@@ -69,18 +58,9 @@ def formulate(
         else:
             # Inputs beyond those that are known stand still.
             given.append((inputs[what.first] if what.first < len(inputs) else zero, False))
-    returned = Execution(program, algebra, parse_number).call(name, given)
+    returned = Execution(program, algebra).call(name, given)
     found = [] if returned is None else [returned[0]]
-    return found + [cell[0] for cells in written for cell in cells]
-
-
-def _plain(tokens: Sequence[str]) -> Iterator[str]:
-    """Yield tokens a C parser takes without headers: few types, values for names."""
-    tokens = [token for token in tokens if token not in DROPPED]
-    for is_type, group in groupby(tokens, lambda token: token in TYPES):
-        if is_type:
-            kinds = {TYPES[token] for token in group}
-            yield "void" if "void" in kinds else "double" if "float" in kinds else "int"
-            continue
-        for token in group:
-            yield repr(float(NAMED_VALUES[token])) if token in NAMED_VALUES else token
+    found += [cell[0] for cells in written for cell in cells if not isinstance(cell, list)]
+    if any(term.op == "unknown" for term in walk(found)):
+        raise TooComplexError("a variable that functions share")
+    return found

@@ -9,7 +9,7 @@ from nstk.c_text import lex
 _IGNORED = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|/\*.*?\*/|//[^\n]*""", re.DOTALL)
 _DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(\w*)((?:\\\n|[^\n])*)\n?", re.MULTILINE)
 _DEFINITION = re.compile(r"\s*([A-Za-z_]\w*)(\(([^)]*)\))?(.*)", re.DOTALL)
-_MAX_TOKENS = 20_000
+_MAX_TOKENS = 20_000  # that are looked at
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,20 @@ def expand_macros(text: str) -> list[str]:
 
 
 def _expand(tokens: Sequence[str], macros: Mapping[str, _Macro], busy: frozenset[str], left: list[int]) -> list[str]:
-    """Expand tokens; names in `busy` are being expanded, `left` counts down."""
+    """Expand tokens; names in `busy` are being expanded, `left` counts those looked at down."""
     done: list[str] = []
     place = 0
     while place < len(tokens):
         token = tokens[place]
         place += 1
+        left[0] -= 1
+        if left[0] < 0:
+            raise ValueError("macros that are too long")
         macro = None if token in busy else macros.get(token)
         if macro is None or (macro.parameters is not None and tokens[place : place + 1] != ["("]):
+            if token in ("##", "#"):
+                raise ValueError("macros that paste tokens")
             done.append(token)
-            left[0] -= 1
-            if left[0] < 0 or token in ("##", "#"):
-                raise ValueError("macros that are too long or paste tokens")
             continue
         body: Sequence[str] = macro.body
         if macro.parameters is not None:

@@ -5,10 +5,11 @@ equal terms are one object. Ranges follow from the inputs' by interval arithmeti
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _LIMIT = 3000  # terms of a program; what needs more says little to a small network
+_MAX_PARTS = 20_000  # of all sums and products on the way
 _BOOLEAN = frozenset(("lt", "le", "eq", "not", "and", "or"))
 
 
@@ -22,7 +23,7 @@ class Term:
 
     Attributes:
         op: `num`, `arg`, `sum`, `prod`, a comparison with 0 (`lt`, `le`, `eq`), `not`, `and`, `or`, `?` (a choice),
-            `min`, `max`, `abs`, or a function's name.
+            `min`, `max`, `abs`, `unknown`, or a function's name.
         args: Terms it is made of.
         value: Constant and coefficients of a sum, powers of a product, the value of a number, the index of an input.
         low: Least value.
@@ -50,17 +51,22 @@ class Algebra:
     """Makes terms, simplified; equal ones are made once."""
 
     _made: dict[tuple[object, ...], Term] = field(default_factory=dict)
+    _parts: int = 0
 
     def number(self, value: float) -> Term:
         """Return a constant."""
         if not abs(value) < math.inf:
             raise TooComplexError("no finite number")
-        value = value + 0.0  # no -0
+        value = float(value) + 0.0  # no -0
         return self._make("num", (), (value,), value, value, False)
 
     def input(self, index: int, low: float, high: float) -> Term:
         """Return an input of the program, which may be anywhere between two numbers."""
         return self._make("arg", (), (float(index),), low, high, low < high)
+
+    def unknown(self) -> Term:
+        """Return what nothing is known of."""
+        return self._make("unknown", (), (), -math.inf, math.inf, False)
 
     def function(self, name: str, args: Iterable[Term], low: float, high: float, smooth: bool | None = None) -> Term:
         """Return a function of terms, not simplified."""
@@ -79,6 +85,7 @@ class Algebra:
             for inner, base in bases:
                 found[base] = found.get(base, 0.0) + factor * inner
                 most[base] = max(most.get(base, 0.0), abs(factor * inner))
+        self._count(len(found))
         # What nearly cancels is rounding.
         for term, factor in found.items():
             if abs(abs(factor) - 1) < 1e-14:
@@ -132,7 +139,7 @@ class Algebra:
     def power(self, a: Term, exponent: float) -> Term:
         """Return a to a constant power."""
         if a.is_number:
-            return self.number(_safely(lambda: a.value[0] ** exponent))
+            return self.number(_raise_number(a.value[0], exponent))
         return self.number(1.0) if exponent == 0 else self._product(((a, exponent),))
 
     def _product(self, parts: Iterable[tuple[Term, float]]) -> Term:
@@ -143,7 +150,7 @@ class Algebra:
             whole = float(power).is_integer()
             lead, base = self.monic(term)
             if lead != 1.0 and (lead > 0 or whole):
-                factor *= _safely(lambda lead=lead, power=power: lead**power)
+                factor *= _raise_number(lead, power)
             else:
                 base = term
             if base.op == "prod" and (whole or all(t.low >= 0 for t in base.args)):
@@ -154,6 +161,7 @@ class Algebra:
                 powers[base.args[0]] = powers.get(base.args[0], 0.0) + power
             else:
                 powers[base] = powers.get(base, 0.0) + power
+        self._count(len(powers))
         kept = sorted((t for t, p in powers.items() if p != 0), key=lambda t: t.number)
         if not kept:
             return self.number(factor)
@@ -197,7 +205,7 @@ class Algebra:
         first, second = sorted((a, b), key=lambda t: t.number)
         low, high = max(a.low, b.low), max(a.high, b.high)
         # A maximum of what are all negative multiples reads better as a minimum.
-        if all(t.op == "sum" and t.value[0] <= 0 and max(t.value[1:]) < 0 or t.is_number for t in (a, b)):
+        if all((t.op == "sum" and t.value[0] <= 0 and max(t.value[1:]) < 0) or t.is_number for t in (a, b)):
             turned = sorted((self.scale(-1.0, a), self.scale(-1.0, b)), key=lambda t: t.number)
             return self.scale(-1.0, self.function("min", turned, -high, -low, False))
         return self.function("max", (first, second), low, high, False)
@@ -275,6 +283,11 @@ class Algebra:
         low, high = min(a.low, b.low), max(a.high, b.high)
         return self.function("?", (condition, a, b), low, high, False)
 
+    def _count(self, parts: int) -> None:
+        self._parts += parts
+        if self._parts > _MAX_PARTS:
+            raise TooComplexError("too many parts")
+
     def _make(
         self, op: str, args: tuple[Term, ...], value: tuple[float, ...], low: float, high: float, smooth: bool
     ) -> Term:
@@ -285,6 +298,17 @@ class Algebra:
                 raise TooComplexError("too many terms")
             found = self._made[key] = Term(op, args, value, low, high, smooth, len(self._made))
         return found
+
+
+def walk(roots: Iterable[Term]) -> Iterator[Term]:
+    """Yield terms and all they are made of, each once."""
+    left, seen = list(roots), set[Term]()
+    while left:
+        term = left.pop()
+        if term not in seen:
+            seen.add(term)
+            yield term
+            left += term.args
 
 
 def times(a: float, b: float) -> float:
@@ -313,16 +337,16 @@ def power_range(low: float, high: float, power: float) -> tuple[float, float]:
 
 def _raise(value: float, power: float) -> float:
     try:
-        return value**power
+        return float(value**power)
     except OverflowError:
         return math.inf if value > 0 or power % 2 == 0 else -math.inf
 
 
-def _safely(work: Callable[[], float]) -> float:
+def _raise_number(value: float, power: float) -> float:
     try:
-        value = work()
-    except (ValueError, OverflowError, ZeroDivisionError):
+        raised: float | complex = value**power
+    except (OverflowError, ZeroDivisionError):
         raise TooComplexError("no finite number") from None
-    if isinstance(value, complex):
+    if isinstance(raised, complex):
         raise TooComplexError("no real number")
-    return value
+    return raised

@@ -28,9 +28,9 @@ NAMED_VALUES = {
     "M_PI": np.pi, "M_PI_2": np.pi / 2, "M_PI_4": np.pi / 4, "M_1_PI": 1 / np.pi, "M_2_PI": 2 / np.pi,
     "M_2_SQRTPI": 2 / np.sqrt(np.pi), "M_SQRT2": np.sqrt(2), "M_SQRT1_2": np.sqrt(0.5), "FLT_EPSILON": 2.0**-23,
     "DBL_EPSILON": 2.0**-52, "DBL_MIN_EXP": -1021.0, "DBL_MAX_EXP": 1024.0, "DBL_MIN_10_EXP": -307.0,
-    "DBL_MAX_10_EXP": 308.0, "DBL_DIG": 15.0, "FLT_MAX": 3.4e38, "FLT_MIN": 1.2e-38, "DBL_MAX": 3.4e38, "DBL_MIN": 1.2e-38,
-    "INT_MAX": 2.0**31, "INT_MIN": -(2.0**31), "UINT_MAX": 2.0**32, "INFINITY": 3.4e38, "HUGE_VAL": 3.4e38,
-    "HUGE_VALF": 3.4e38, "NAN": 0.0, "NULL": 0.0, "true": 1.0, "false": 0.0,
+    "DBL_MAX_10_EXP": 308.0, "DBL_DIG": 15.0, "FLT_MAX": 3.4e38, "FLT_MIN": 1.2e-38, "DBL_MAX": 3.4e38,
+    "DBL_MIN": 1.2e-38, "INT_MAX": 2.0**31, "INT_MIN": -(2.0**31), "UINT_MAX": 2.0**32, "INFINITY": 3.4e38,
+    "HUGE_VAL": 3.4e38, "HUGE_VALF": 3.4e38, "NAN": 0.0, "NULL": 0.0, "true": 1.0, "false": 0.0,
 }  # fmt: skip
 _INTEGER = re.compile(r"0[xX][0-9a-fA-F]+|0[bB][01]+|\d+")
 _SET = frozenset(LIBRARY)

@@ -134,9 +134,8 @@ class TrainingData:
         lengths = read.lengths
         self._length, self._root = self._put(lengths), self._put(read.roots)
         self._start = self._put(np.cumsum(lengths) - lengths)
-        self._ids, self._numbers, self._links, self._levels = map(
-            self._put, (read.ids, read.numbers, read.links, read.levels)
-        )
+        self._ids, self._numbers = self._put(read.ids), self._put(read.numbers)
+        self._links, self._levels = self._put(read.links), self._put(read.levels)
         counts = read.part_counts
         self._part_count, self._part_start = self._put(counts), self._put(np.cumsum(counts) - counts)
         self._part_place, self._part_y = self._put(read.part_places), self._put(read.part_y)

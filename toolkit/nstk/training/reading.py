@@ -74,20 +74,20 @@ def read_rows(
 
 def no_texts(rows: int) -> Rows:
     """Return what stands for texts that are not read: rows without tokens."""
-    none, few = np.zeros(rows, np.int64), np.zeros(0, np.int16)
-    real = few.astype(np.float32)
-    empty = (
-        few,
-        real.reshape(0, 3),
-        few.reshape(0, 2),
-        few,
-        none,
-        few,
-        real.astype(np.float16).reshape(0, 1),
-        real,
-        real,
+    none, few, real = np.zeros(rows, np.int64), np.zeros(0, np.int16), np.zeros(0, np.float32)
+    return Rows(
+        lengths=none,
+        roots=none,
+        ids=few,
+        numbers=real.reshape(0, 3),
+        links=few.reshape(0, 2),
+        levels=few,
+        part_counts=none,
+        part_places=few,
+        part_y=np.zeros((0, 1), np.float16),
+        part_mean=real,
+        part_scale=real,
     )
-    return Rows(none, none, *empty)
 
 
 def _row(pack: Pack, index: int) -> _Row:
@@ -105,20 +105,22 @@ def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> 
         found = tokenizer.encode(row.text, row.name, row.ranges)[0]
         low, high = (np.array([ends[side] for ends in row.ranges]) for side in range(2))
         x = (low + high) / 2 + (high - low) / 2 * points[:, : len(row.ranges)]
-        listed = ([words[i] for i in found.ids.tolist()], found.numbers[:, 0].tolist(), found.links.tolist())
         encoded.append(found)
-        parts.append(draw_parts(*(listed if found.root else ((), (), ())), x, row.seed))
+        length = len(found.ids) if found.root else 0  # only formulas have parts
+        listed = [words[i] for i in found.ids[:length].tolist()]
+        parts.append(draw_parts(listed, found.numbers[:length, 0].tolist(), found.links[:length].tolist(), x, row.seed))
     return Rows(
-        np.array([len(e.ids) for e in encoded]),
-        np.array([e.root for e in encoded]),
-        *(
-            np.concatenate([getattr(e, name).astype(kind) for e in encoded])
-            for name, kind in (("ids", np.int16), ("numbers", np.float32), ("links", np.int16), ("levels", np.int16))
-        ),
-        np.array([len(p.places) for p in parts]),
-        np.concatenate([p.places.astype(np.int16) for p in parts]),
-        np.concatenate([p.y for p in parts]),
-        *(np.concatenate([getattr(p, name).astype(np.float32) for p in parts]) for name in ("mean", "scale")),
+        lengths=np.array([len(e.ids) for e in encoded]),
+        roots=np.array([e.root for e in encoded]),
+        ids=np.concatenate([e.ids for e in encoded]).astype(np.int16),
+        numbers=np.concatenate([e.numbers for e in encoded]),
+        links=np.concatenate([e.links for e in encoded]).astype(np.int16),
+        levels=np.concatenate([e.levels for e in encoded]).astype(np.int16),
+        part_counts=np.array([len(p.places) for p in parts]),
+        part_places=np.concatenate([p.places for p in parts]).astype(np.int16),
+        part_y=np.concatenate([p.y for p in parts]),
+        part_mean=np.concatenate([p.mean for p in parts]).astype(np.float32),
+        part_scale=np.concatenate([p.scale for p in parts]).astype(np.float32),
     )
 
 

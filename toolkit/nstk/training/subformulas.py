@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,18 @@ _PARTS = 2  # of a formula
 _LONGEST = 160  # tokens of a formula whose parts are told
 _STILL, _SPIKE, _FAR = 1e-6, 30.0, 1e4  # deviations; and of the mean, in deviations
 
-_ONE: dict[str, Callable[[Array], Array]] = {
-    **{name: getattr(np, name) for name in "sin cos tan sinh cosh tanh exp log cbrt floor trunc fabs square sqrt".split()},  # noqa: SIM905
-    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
-    "atanh": np.arctanh, "inverse": lambda x: 1 / x, "!": lambda x: 1 - x, "<": lambda x: (x < 0) * 1.0,
-    "<=": lambda x: (x <= 0) * 1.0, "==": lambda x: (x == 0) * 1.0,
+#: What tokens with one operand compute; `!` and what is compared are 0 or 1.
+_ONE: dict[str, Callable[[Array], Any]] = {
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+    "exp": np.exp, "log": np.log, "cbrt": np.cbrt, "floor": np.floor, "trunc": np.trunc, "fabs": np.fabs,
+    "square": np.square, "sqrt": np.sqrt, "inverse": lambda a: 1 / a,
+    "!": lambda a: 1 - a, "<": lambda a: a < 0, "<=": lambda a: a <= 0, "==": lambda a: a == 0,
 }  # fmt: skip
-_TWO: dict[str, Callable[[Array, Array], Array]] = {
-    "fmod": np.fmod, "atan2": np.arctan2, "fmax": np.maximum, "fmin": np.minimum, "&&": np.multiply, "||": np.maximum,
-    "pow": np.power,
+#: And those with two.
+_TWO: dict[str, Callable[[Array, Array], Any]] = {
+    "+": np.add, "*": np.multiply, "fmod": np.fmod, "atan2": np.arctan2, "fmax": np.maximum, "fmin": np.minimum,
+    "&&": np.multiply, "||": np.maximum, "pow": np.power,
 }  # fmt: skip
 
 
@@ -53,22 +57,26 @@ def draw_parts(
         x: Inputs `(N, I)` in the program's units.
         seed: Of the choice.
     """
-    places, rows = [], []
+    places: list[int] = []
+    means: list[float] = []
+    scales: list[float] = []
+    y = np.empty((_PARTS, len(x)), np.float16)
     if 4 <= len(words) <= _LONGEST:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # what overflows is left out
             values = _compute(words, numbers, links, x)
-        for place in np.random.default_rng(seed).permutation(np.arange(1, len(words) - 1)).tolist():
-            value = values[place]
-            if isinstance(value, np.ndarray) and np.isfinite(value).all():
+            for place in np.random.default_rng(seed).permutation(np.arange(1, len(words) - 1)).tolist():
+                value = values[place]
+                if not isinstance(value, np.ndarray) or not np.isfinite(value).all():
+                    continue
                 mean, scale = float(value.mean()), float(value.std())
                 if _STILL < scale < 1 / _STILL and abs(mean) < _FAR * scale and np.ptp(value) < _SPIKE * scale:
+                    y[len(places)] = (value - mean) / scale
                     places.append(place)
-                    rows.append((mean, scale, (value - mean) / scale))
-            if len(places) == _PARTS:
-                break
-    y = np.array([row[2] for row in rows], np.float16).reshape(len(rows), len(x))
-    mean, scale = (np.array([row[index] for row in rows]) for index in range(2))
-    return Parts(np.array(places, np.int64), y, mean, scale)
+                    means.append(mean)
+                    scales.append(scale)
+                if len(places) == _PARTS:
+                    break
+    return Parts(np.array(places, np.int64), y[: len(places)], np.array(means, float), np.array(scales, float))
 
 
 def _compute(
@@ -77,27 +85,35 @@ def _compute(
     """Return what every token stands for `(N,)`; None where that is not known here, a pair for the two of a choice."""
     found: list[Array | tuple[Array, Array] | None] = [None]
     for word, number, (left, right) in zip(words[1:], numbers[1:], links[1:], strict=True):
-        found.append(_apply(word, number, found[left], found[right], bool(right), x))
+        a, b = found[left], found[right]
+        if word == "?" and isinstance(a, np.ndarray) and isinstance(b, tuple):
+            found.append(np.where(a != 0, *b))
+        elif word == ":" and isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            found.append((a, b))
+        elif word == "num":
+            found.append(np.full(len(x), number))
+        elif word.startswith("arg"):
+            found.append((number or 1.0) * x[:, int(word[3:])])
+        elif right:
+            found.append(_apply_two(word, number, a, b))
+        else:
+            found.append(_apply_one(word, number, a))
     return found
 
 
-def _apply(
-    word: str, number: float, a: object, b: object, binary: bool, x: Array
-) -> Array | tuple[Array, Array] | None:
-    factor = number or 1.0
-    if word == "num":
-        return np.full(len(x), number)
-    if word.startswith("arg"):
-        return factor * x[:, int(word[3:])]  # type: ignore[no-any-return]
-    if word == "?" and isinstance(a, np.ndarray) and isinstance(b, tuple):
-        return np.where(a != 0, *b)
-    if not isinstance(a, np.ndarray) or (binary and not isinstance(b, np.ndarray)):
+def _apply_one(word: str, number: float, a: object) -> Array | None:
+    if not isinstance(a, np.ndarray):
         return None
-    if not binary:
-        simple = {"+": a + number, "*": number * a, "pow": np.power(a, number)}
-        return simple[word] if word in simple else factor * _ONE[word](a) if word in _ONE else None
-    assert isinstance(b, np.ndarray)
-    if word == ":":
-        return a, b
-    simple = {"+": a + b, "*": factor * a * b}
-    return simple[word] if word in simple else factor * _TWO[word](a, b) if word in _TWO else None
+    if word == "+":
+        return np.asarray(a + number)
+    if word == "pow":
+        return np.asarray(np.power(a, number))
+    if word == "*":
+        return np.asarray(a * number)
+    return np.asarray((number or 1.0) * _ONE[word](a)) if word in _ONE else None
+
+
+def _apply_two(word: str, number: float, a: object, b: object) -> Array | None:
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
+        return None
+    return np.asarray((number or 1.0) * _TWO[word](a, b)) if word in _TWO else None

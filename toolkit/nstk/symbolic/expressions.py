@@ -1,0 +1,240 @@
+"""Evaluates expressions of C on terms."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pycparser import c_ast
+
+from nstk.symbolic.cells import Cell, Value, Variables, convert
+from nstk.symbolic.library import apply, floor, remainder, truncate
+from nstk.symbolic.parsing import Parsed, changes_variables, is_void
+from nstk.symbolic.terms import Algebra, Term, TooComplexError
+from nstk.symbolic.words import library_name, parse_number
+
+_MAX_STEPS = 10_000  # nodes of the program that are looked at
+_BITS = 64  # of an integer
+_WHOLE = frozenset(("abs", "labs", "lround", "lrint", "isnan", "isinf", "isfinite", "signbit", "ilogb"))
+
+
+@dataclass(eq=False)
+class Evaluator:
+    """Evaluates the expressions of one program.
+
+    Args:
+        parsed: The program.
+        algebra: Makes terms.
+        call: Runs a function of the program: what it returns, None for nothing.
+    """
+
+    parsed: Parsed
+    algebra: Algebra
+    call: Callable[[str, Sequence[Cell]], Value | None]
+    _steps: int = 0
+
+    def count(self, steps: int = 1) -> None:
+        """Count steps of work.
+
+        Raises:
+            TooComplexError: They are too many.
+        """
+        self._steps += steps
+        if self._steps > _MAX_STEPS:
+            raise TooComplexError("too many steps")
+
+    def forget(self, variables: Variables) -> None:
+        """Make variables of the file unknown: what functions change is not followed from one into another."""
+        for name in self.parsed.changed:
+            variables[name] = self.algebra.unknown(), False
+
+    def truth(self, node: c_ast.Node, variables: Variables) -> Term:
+        """Return whether an expression is true, as 0 or 1."""
+        return self.algebra.truth(self.value(node, variables)[0])
+
+    def whole(self, node: c_ast.Node, variables: Variables) -> int:
+        """Return the value of an expression whose value must be known."""
+        term = self.value(node, variables)[0]
+        if not term.is_number:
+            raise TooComplexError("an index that is not known")
+        return int(term.value[0])
+
+    def value(self, node: c_ast.Node, variables: Variables) -> Value:
+        """Evaluate an expression that is a number."""
+        found = self.cell(node, variables)
+        if isinstance(found, list):
+            raise TooComplexError("an array as a number")
+        return found
+
+    def cell(self, node: c_ast.Node, variables: Variables) -> Cell:
+        """Evaluate an expression, change variables as it does.
+
+        Raises:
+            TooComplexError: It has no formula.
+        """
+        self.count()
+        if isinstance(node, c_ast.Constant):
+            if node.type == "string":
+                raise TooComplexError("a string")
+            integer = "double" not in node.type and "float" not in node.type
+            return self.algebra.number(parse_number(node.value)), integer
+        if isinstance(node, c_ast.ID):
+            if node.name not in variables:
+                raise TooComplexError("an unknown name")
+            return variables[node.name]
+        if isinstance(node, c_ast.ArrayRef):
+            cells, index = self._element(node, variables)
+            return cells[index]
+        if isinstance(node, c_ast.BinaryOp):
+            return self._binary(node, variables)
+        if isinstance(node, c_ast.UnaryOp):
+            return self._unary(node, variables)
+        if isinstance(node, c_ast.Assignment):
+            value = self.value(node.rvalue, variables)
+            if node.op != "=":
+                value = self._combine(node.op[:-1], self.value(node.lvalue, variables), value)
+            return self._assign(node.lvalue, value, variables)
+        if isinstance(node, c_ast.TernaryOp):
+            return self._choose(node, variables)
+        if isinstance(node, c_ast.FuncCall):
+            return self._call(node, variables)
+        if isinstance(node, c_ast.Cast):
+            return self._cast(node, variables)
+        if isinstance(node, c_ast.ExprList):
+            for item in node.exprs[:-1]:
+                self.cell(item, variables)
+            return self.cell(node.exprs[-1], variables)
+        raise TooComplexError(type(node).__name__)
+
+    def _element(self, node: c_ast.ArrayRef, variables: Variables) -> tuple[list[Cell], int]:
+        cells = self.cell(node.name, variables)
+        index = self.whole(node.subscript, variables)
+        if not isinstance(cells, list) or not 0 <= index < len(cells):
+            raise TooComplexError("an index out of range")
+        return cells, index
+
+    def _target(self, node: c_ast.Node, variables: Variables) -> tuple[list[Cell], int]:
+        """Return the array and the index that `*` or an index stands for."""
+        if isinstance(node, c_ast.ArrayRef):
+            return self._element(node, variables)
+        cells = self.cell(node.expr, variables)
+        if not isinstance(cells, list) or not cells:
+            raise TooComplexError("a pointer")
+        return cells, 0
+
+    def _assign(self, target: c_ast.Node, value: Value, variables: Variables) -> Value:
+        if isinstance(target, c_ast.ID) and target.name in variables:
+            old = variables[target.name]
+        elif isinstance(target, c_ast.ArrayRef) or (isinstance(target, c_ast.UnaryOp) and target.op == "*"):
+            cells, index = self._target(target, variables)
+            old = cells[index]
+        else:
+            raise TooComplexError("an assignment")
+        if isinstance(old, list):
+            raise TooComplexError("an array")
+        value = convert(self.algebra, value, old[1])
+        if isinstance(target, c_ast.ID):
+            variables[target.name] = value
+        else:
+            cells[index] = value
+        return value
+
+    def _choose(self, node: c_ast.TernaryOp, variables: Variables) -> Cell:
+        condition = self.truth(node.cond, variables)
+        if condition.is_number:
+            return self.cell(node.iftrue if condition.value[0] else node.iffalse, variables)
+        if changes_variables(node.iftrue) or changes_variables(node.iffalse):
+            raise TooComplexError("a change that may be")
+        first, second = self.value(node.iftrue, variables), self.value(node.iffalse, variables)
+        return self.algebra.choose(condition, first[0], second[0]), first[1] and second[1]
+
+    def _cast(self, node: c_ast.Cast, variables: Variables) -> Cell:
+        kind = node.to_type.type
+        if isinstance(kind, c_ast.PtrDecl):
+            raise TooComplexError("a pointer")
+        if is_void(kind):
+            return self.cell(node.expr, variables)
+        return convert(self.algebra, self.value(node.expr, variables), self.parsed.is_integer(kind))
+
+    def _unary(self, node: c_ast.UnaryOp, variables: Variables) -> Value:
+        algebra, op = self.algebra, node.op
+        if op == "*":
+            cells, index = self._target(node, variables)
+            found = cells[index]
+            if isinstance(found, list):
+                raise TooComplexError("a pointer")
+            return found
+        if op in ("&", "sizeof"):
+            raise TooComplexError("a pointer")
+        value = self.value(node.expr, variables)
+        if op in ("++", "--", "p++", "p--"):
+            step = 1.0 if "+" in op else -1.0
+            changed = self._assign(node.expr, (algebra.sum(((1.0, value[0]),), step), value[1]), variables)
+            return value if op[0] == "p" else changed
+        if op == "-":
+            return algebra.scale(-1.0, value[0]), value[1]
+        if op == "+":
+            return value
+        if op == "!":
+            return algebra.negate(value[0]), True
+        if op == "~":
+            return algebra.sum(((-1.0, value[0]),), -1.0), True
+        raise TooComplexError(op)
+
+    def _binary(self, node: c_ast.BinaryOp, variables: Variables) -> Value:
+        if node.op not in ("&&", "||"):
+            return self._combine(node.op, self.value(node.left, variables), self.value(node.right, variables))
+        first = self.truth(node.left, variables)
+        if first.is_number and bool(first.value[0]) == (node.op == "||"):
+            return first, True
+        if not first.is_number and changes_variables(node.right):
+            raise TooComplexError("a change that may be")
+        second = self.truth(node.right, variables)
+        return (self.algebra.both if node.op == "&&" else self.algebra.either)(first, second), True
+
+    def _combine(self, op: str, a: Value, b: Value) -> Value:
+        algebra, integer = self.algebra, a[1] and b[1]
+        if op == "+":
+            return algebra.add(a[0], b[0]), integer
+        if op == "-":
+            return algebra.subtract(a[0], b[0]), integer
+        if op == "*":
+            return algebra.multiply(a[0], b[0]), integer
+        if op == "/":
+            found = algebra.divide(a[0], b[0])
+            return (truncate(algebra, found), True) if integer else (found, False)
+        if op == "%":
+            return remainder(algebra, a[0], b[0]), True
+        if op in ("<", "<=", ">", ">=", "==", "!="):
+            return algebra.compare(op, a[0], b[0]), True
+        if op in ("&", "|", "^", "<<", ">>"):
+            return self._combine_bits(op, a[0], b[0]), True
+        raise TooComplexError(op)
+
+    def _combine_bits(self, op: str, a: Term, b: Term) -> Term:
+        algebra = self.algebra
+        if op in ("<<", ">>") and b.is_number:
+            if abs(b.value[0]) > _BITS:
+                raise TooComplexError("a long shift")
+            scaled = algebra.scale(2.0 ** (b.value[0] if op == "<<" else -b.value[0]), a)
+            return scaled if op == "<<" else floor(algebra, scaled)
+        if op in ("&", "|", "^") and a.is_number and b.is_number:
+            x, y = int(a.value[0]), int(b.value[0])
+            if max(abs(x), abs(y)) >= 2**_BITS:
+                raise TooComplexError("a large integer")
+            return algebra.number({"&": x & y, "|": x | y, "^": x ^ y}[op])
+        return algebra.function(op, (a, b), -math.inf, math.inf, False)
+
+    def _call(self, node: c_ast.FuncCall, variables: Variables) -> Value:
+        if not isinstance(node.name, c_ast.ID):
+            raise TooComplexError("a call")
+        arguments = [self.cell(item, variables) for item in (node.args.exprs if node.args else [])]
+        name = node.name.name
+        if name in self.parsed.functions:
+            result = self.call(name, arguments)
+            self.forget(variables)
+            return (self.algebra.number(0.0), True) if result is None else result
+        terms = [argument[0] for argument in arguments if not isinstance(argument, list)]
+        if len(terms) < len(arguments):
+            raise TooComplexError("an array")
+        name = library_name(name) or name
+        return apply(self.algebra, name, terms), name in _WHOLE
