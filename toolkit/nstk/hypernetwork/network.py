@@ -19,6 +19,7 @@ from nstk.topology import Topology
 
 _VALUE_FEATURES = 15
 _NUMBERS = 3  # of a token
+_LEAST_REACH = 1e-18  # half of a range: smaller ones, and their inverses, are not known for sure
 _DOMAIN_FEATURES = 4
 
 
@@ -121,11 +122,11 @@ class HyperNetwork(nn.Module):
             domain = self._domain_features(centre, half_width, present)
             encoded, states = self._read(input_ids, attention_mask, numbers, links, levels, root)
             if config.trunk_blocks:
-                predicted, location = self._look(encoded, domain, centre, half_width)
-            if parts is not None and states is not None:
-                state = self.read_norm(states[parts[:, 0], parts[:, 1]])
-                with torch.autocast(state.device.type, enabled=False):
-                    told = self.part_outlook(state.float()).split_with_sizes([config.probes, 2], 1)
+                reach = None if numbers is None or root is None else _at(numbers, root)[:, 1:]
+                predicted, location = self._look(encoded, domain, centre, half_width, reach)
+            if parts is not None and states is not None and numbers is not None:
+                of, at = parts.unbind(1)
+                told = self._look_at_parts(states[of, at], numbers[of, at, 1:])
         if not writes:
             return Written(probes=predicted, location=location, parts=told)
         if not config.trunk_blocks:
@@ -172,7 +173,7 @@ class HyperNetwork(nn.Module):
         if not self.config.composes or links is None or levels is None or root is None:
             return self.encoder(embedded, attention_mask), None
         states = self.composition(embedded, links, levels)
-        encoded = states[torch.arange(len(root), device=root.device), root]
+        encoded = _at(states, root)
         plain = (root == 0).nonzero()[:, 0]
         if len(plain):
             attended = self.encoder(states[plain], attention_mask[plain])
@@ -180,7 +181,12 @@ class HyperNetwork(nn.Module):
         return self.read_norm(encoded), states
 
     def _look(
-        self, read: Tensor, domain: Tensor | None, centre: Tensor | None, half_width: Tensor | None
+        self,
+        read: Tensor,
+        domain: Tensor | None,
+        centre: Tensor | None,
+        half_width: Tensor | None,
+        reach: Tensor | None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the probes `(B, 256)` and the location `(B, 2)` of what was read `(B, hidden)`."""
         config = self.config
@@ -191,7 +197,20 @@ class HyperNetwork(nn.Module):
             )
             if not config.predicts_scale:
                 return predicted, None
-            return predicted, torch.cat([_locate_mean(mean, slopes, centre, half_width), scale], 1)
+            mean = mean.clamp(-20, 20).sinh()
+            if slopes.shape[1] and centre is not None and half_width is not None:
+                # What a function does far from zero is mostly a straight line, whose mean lies where the domain does:
+                # with slopes, in scales per half-width, the network need not compute that. Absent inputs have centre 0.
+                line = (slopes * centre / half_width).sum(1, keepdim=True)
+                mean = mean + (line if reach is None else torch.where(_is_known(reach), 0.0, line))
+            return predicted, _place_in(reach, mean, scale)
+
+    def _look_at_parts(self, states: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the like for subformulas' states `(P, hidden)`."""
+        with torch.autocast(states.device.type, enabled=False):
+            told = self.part_outlook(self.read_norm(states.float()))
+            predicted, mean, scale = told.split_with_sizes([self.config.probes, 1, 1], 1)
+            return predicted, _place_in(reach, mean.clamp(-20, 20).sinh(), scale)
 
     def _assume(
         self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
@@ -303,17 +322,34 @@ def _initialize(module: nn.Module) -> None:
                 )
 
 
-def _locate_mean(mean: Tensor, slopes: Tensor, centre: Tensor | None, half_width: Tensor | None) -> Tensor:
-    """Return asinh(mean / scale) `(B, 1)`.
+def _at(tokens: Tensor, place: Tensor) -> Tensor:
+    """Return what tokens `(B, T, ...)` have at one place each `(B,)`."""
+    return tokens[torch.arange(len(place), device=place.device), place]
 
-    What a function does far from zero is mostly a straight line, whose mean lies where the domain does: with slopes, in
-    scales per half-width `(B, 9)`, the network need not compute that. Absent inputs have centre 0.
+
+def _is_known(reach: Tensor) -> Tensor:
+    """Tell whether ranges `(B, 2)` have ends, apart `(B, 1)`."""
+    half = reach[:, 1:] / 2 - reach[:, :1] / 2
+    return (half > _LEAST_REACH) & (half < 1 / _LEAST_REACH)
+
+
+def _place_in(reach: Tensor | None, mean: Tensor, scale: Tensor) -> Tensor:
+    """Return a location `(B, 2)`, see `Written`.
+
+    Where it is known what range a formula can take, the network says where in it the outputs lie: twice a formula then
+    has twice the mean and scale, whatever the network has learned.
+
+    Args:
+        reach: Least and greatest value `(B, 2)`.
+        mean: Off the middle of the range, in scales `(B, 1)`.
+        scale: Logarithm, relative to half the range `(B, 1)`.
     """
-    if not slopes.shape[1]:
-        return mean
-    assert centre is not None
-    assert half_width is not None
-    return (mean.clamp(-20, 20).sinh() + (slopes * centre / half_width).sum(1, keepdim=True)).asinh()
+    if reach is not None:
+        known = _is_known(reach)
+        low, high = reach[:, :1], reach[:, 1:]
+        scale = scale + torch.where(known, high / 2 - low / 2, 1.0).log()
+        mean = mean + torch.where(known, (low + high) / 2, 0.0) / scale.clamp(-60, 60).exp()
+    return torch.cat([mean.asinh(), scale], 1)
 
 
 def place(location: Tensor) -> tuple[Tensor, Tensor]:

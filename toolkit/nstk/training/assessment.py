@@ -28,7 +28,7 @@ def zero_shot_errors(model: HyperNetwork, data: TrainingData, rows: Tensor, give
     """
     found: dict[str, list[Tensor]] = {str(topology): [] for topology in model.topologies}
     for part in torch.split(rows, _BATCH):
-        batch = data.batch(part, text=model.config.use_text)
+        batch = data.batch(part, text=model.config.use_text and data.reads_text)
         probes = batch.y[:, : data.probes]
         out = model(
             *(batch.text or [None] * 6), batch.centre, batch.half_width, batch.present,

@@ -16,7 +16,6 @@ from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.initialization import BASELINES, save_initialization
 from nstk.hypernetwork.network import covering_topologies
 from nstk.hypernetwork.parameters import candidate_errors, prune_absent
-from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.data import TrainingData
 
@@ -56,7 +55,7 @@ def train_baseline(
     if method not in BASELINES:
         raise UsageError(f"unknown baseline '{method}'", f"choose one of {', '.join(BASELINES)}")
     config = NetworkConfig()
-    data = TrainingData(read_pack(pack), config, ProgramTokenizer(build_tokenizer()), torch.device("cpu"))
+    data = TrainingData(read_pack(pack), config, None, torch.device("cpu"))
     topologies = covering_topologies(config)
     generator = torch.Generator().manual_seed(seed)
     shared = [_random_starts(topology, starts, generator).requires_grad_() for topology in topologies]

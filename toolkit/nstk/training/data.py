@@ -4,7 +4,7 @@ Batches depend on seed and step alone, so that a resumed run sees what an uninte
 several processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,11 +78,13 @@ class TrainingData:
     Args:
         pack: Programs and their rows.
         config: Of the model: how many probes it reads, whether it knows other domains than [-1, 1].
-        tokenizer: The model's.
+        tokenizer: The model's; None if texts are not read.
         device: Where tensors are kept.
         origins: Of the training rows: `ORIGINS` or some of them.
+        progress: Told the share of the texts that is read.
 
     Attributes:
+        reads_text: Whether there are texts.
         points: `(N, 9)`; the first are the probes'.
         train: Rows drawn for training, by origin, `(n,)` each.
         validation: Rows of held-out packages' real functions `(n,)`.
@@ -92,9 +94,10 @@ class TrainingData:
         self,
         pack: Pack,
         config: NetworkConfig,
-        tokenizer: ProgramTokenizer,
+        tokenizer: ProgramTokenizer | None,
         device: torch.device,
         origins: Sequence[str] = ORIGINS,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> None:
         probes = config.probes
         y = pack.outputs.astype(np.float32)  # (R, N)
@@ -126,7 +129,8 @@ class TrainingData:
         self._program = self._put(pack.program.astype(np.int64))
         self._centre, self._half_width = self._put(pack.centre), self._put(pack.half_width)
         self._present = self._put((np.arange(config.inputs) < pack.inputs[:, None]).astype(np.float32))
-        read = read_rows(pack, tokenizer, config.probes) if config.use_text else no_texts(len(pack.program))
+        self.reads_text = tokenizer is not None
+        read = no_texts(len(pack.program)) if tokenizer is None else read_rows(pack, tokenizer, config.probes, progress)
         lengths = read.lengths
         self._length, self._root = self._put(lengths), self._put(read.roots)
         self._start = self._put(np.cumsum(lengths) - lengths)

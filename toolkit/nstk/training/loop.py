@@ -91,8 +91,16 @@ class _Run:
         torch.manual_seed(options.seed)
         self.model, self.tokenizer = _new_model(contents.texts, options)
         self.model.to(self.device).train()
-        self.data = TrainingData(contents, self.model.config, self.tokenizer, self.device, options.origins)
         self.stages = _choose_stages(plan_stages(self.model.config), options.stages)
+        reader = self.tokenizer if any(stage.reads_text for stage in self.stages) else None
+        self.data = TrainingData(
+            contents,
+            self.model.config,
+            reader,
+            self.device,
+            options.origins,
+            lambda share: progress(0.0, f"reading texts, {share:.0%}"),
+        )
         self.bfloat16 = options.precision == "bfloat16"
         if options.precision == "auto":
             self.bfloat16 = prefers_bfloat16(self.device)
@@ -292,8 +300,8 @@ class _Run:
             self.novel = ~self.data.seen_behaviours(rows)
         with _averaged(self.model, self.average):
             found: dict[str, float] = {}
-            for given in ("probes", "text"):
-                if getattr(self.model.config, f"use_{given}"):
+            for given, known in (("probes", self.model.config.use_probes), ("text", self.data.reads_text)):
+                if known:
                     for name, errors in zero_shot_errors(self.model, self.data, rows, given).items():
                         found[f"{given}/{name}/all"] = geometric_mean(errors)
                         found[f"{given}/{name}/unseen"] = geometric_mean(errors[self.novel])

@@ -1,7 +1,7 @@
 """A pack's texts read, row by row: tokens on the row's domain, and what parts of its formula compute."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
@@ -56,18 +56,20 @@ class _Row:
     seed: int
 
 
-def read_rows(pack: Pack, tokenizer: ProgramTokenizer, probes: int) -> Rows:
-    """Read all rows of a pack, several at a time where there are many."""
+def read_rows(
+    pack: Pack, tokenizer: ProgramTokenizer, probes: int, progress: Callable[[float], None] = lambda share: None
+) -> Rows:
+    """Read all rows of a pack, several at a time where there are many; `progress` is told the share that is done."""
     points = pack.points[:probes].astype(np.float64)
     chunks = [
         range(start, min(start + _TOGETHER, len(pack.program))) for start in range(0, len(pack.program), _TOGETHER)
     ]
     jobs = ((tokenizer, points, [_row(pack, index) for index in chunk]) for chunk in chunks)
     if len(pack.program) < _FEW:
-        return _join(map(_read, jobs))
+        return _join(map(_read, jobs), len(chunks), progress)
     # Started anew: a copy of this process could hang in a lock that one of its threads holds.
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as workers:
-        return _join(workers.map(_read, jobs))
+        return _join(workers.map(_read, jobs), len(chunks), progress)
 
 
 def no_texts(rows: int) -> Rows:
@@ -122,6 +124,10 @@ def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> 
     )
 
 
-def _join(found: Iterator[Rows]) -> Rows:
-    every = list(found)
+def _join(found: Iterator[Rows], count: int, progress: Callable[[float], None]) -> Rows:
+    every = []
+    for rows in found:
+        every.append(rows)
+        if count > 1:
+            progress(len(every) / count)
     return Rows(*(np.concatenate([getattr(rows, field.name) for rows in every]) for field in fields(Rows)))
