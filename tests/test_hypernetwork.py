@@ -16,7 +16,7 @@ from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_che
 from nstk.hypernetwork.composition import Composition
 from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
 from nstk.hypernetwork.modeling import CompNet, CompNetConfig
-from nstk.hypernetwork.network import HyperNetwork, _locate_mean, value_features
+from nstk.hypernetwork.network import HyperNetwork, place, value_features
 from nstk.hypernetwork.parameters import fit_output, prune_absent
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,
@@ -242,11 +242,36 @@ def test_formulas_and_texts_are_read_side_by_side():
         assert torch.equal(at_root, alone[0]) == (each.root > 0)
 
 
-def test_mean_follows_the_domain_along_the_slopes():
-    centre, half_width = torch.tensor([[0.0, 4.0], [30.0, 0.0]]), torch.tensor([[1.0, 2.0], [3.0, 1.0]])
-    slopes = torch.tensor([[1.7, 0.5], [1.0, 1.0]])
-    found = _locate_mean(torch.tensor([[0.2], [0.0]]), slopes, centre, half_width).sinh()
-    torch.testing.assert_close(found, torch.tensor([[np.sinh(0.2) + 1.0], [10.0]], dtype=torch.float32))
+@torch.no_grad()
+def test_outputs_are_placed_along_slopes_or_in_the_range_of_the_formula():
+    model, given = tiny(), batch()
+    slopes = torch.linspace(-1, 2, 9)
+    told = model.outlook[-1]  # probes, mean, scale, slopes
+    torch.nn.init.zeros_(told.weight)
+    told.bias[256:] = torch.cat([torch.tensor([0.5, 0.0]), slopes])
+    given["numbers"][:, :, 1:] = 0  # not known
+    mean, scale = place(model(**given, writes=False).location)
+    line = (slopes * given["centre"] / given["half_width"]).sum(1)
+    torch.testing.assert_close(mean, line + np.sinh(0.5))
+    torch.testing.assert_close(scale, torch.ones(3))
+    given["numbers"][:, :, 1:] = torch.tensor([2.0, 6.0])
+    mean, scale = place(model(**given, writes=False).location)
+    torch.testing.assert_close(mean, torch.full((3,), 4 + 2 * float(np.sinh(0.5))))
+    torch.testing.assert_close(scale, torch.full((3,), 2.0))
+
+
+@torch.no_grad()
+def test_parts_are_placed_in_their_range():
+    model, given = tiny(), batch()
+    given["numbers"][0, 4, 1:], given["numbers"][2, 5, 1:] = torch.tensor([-1.0, 1.0]), torch.tensor([-10.0, 10.0])
+    predicted, location = model(**given, writes=False, parts=torch.tensor([[0, 4], [2, 5]])).parts
+    assert predicted.shape == (2, 256)
+    half = torch.tensor([1.0, 10.0])
+    state = model._read(*(given[n] for n in ("input_ids", "attention_mask", "numbers", "links", "levels", "root")))[1]
+    told = model.part_outlook(model.read_norm(state[[0, 2], [4, 5]]))
+    mean, scale = place(location)
+    torch.testing.assert_close(scale, told[:, 257].exp() * half)
+    torch.testing.assert_close(mean, told[:, 256].sinh() * scale)
 
 
 @pytest.mark.parametrize("off", ["use_text", "use_values", "use_domain", "use_probes", "predicts_scale"])

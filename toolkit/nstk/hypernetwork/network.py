@@ -125,8 +125,8 @@ class HyperNetwork(nn.Module):
                 reach = None if numbers is None or root is None else _at(numbers, root)[:, 1:]
                 predicted, location = self._look(encoded, domain, centre, half_width, reach)
             if parts is not None and states is not None and numbers is not None:
-                of, at = parts.unbind(1)
-                told = self._look_at_parts(states[of, at], numbers[of, at, 1:])
+                program, token = parts.unbind(1)
+                told = self._look_at_parts(states[program, token], numbers[program, token, 1:])
         if not writes:
             return Written(probes=predicted, location=location, parts=told)
         if not config.trunk_blocks:
