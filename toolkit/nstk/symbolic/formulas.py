@@ -34,7 +34,8 @@ def formulate(
         arguments: What its parameters are; None if each gives one input.
 
     Raises:
-        TooComplexError: There is no short formula.
+        ValueError: There is no short formula; mostly a TooComplexError.
+        RecursionError: Expressions or formulas are nested very deeply.
     """
     if name not in program.functions:
         raise TooComplexError("no such function")
