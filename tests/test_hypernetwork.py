@@ -15,8 +15,10 @@ from nstk.hypernetwork.canonical import find_frame, restore
 from nstk.hypernetwork.checkpoint import load_checkpoint, load_encoder, save_checkpoint
 from nstk.hypernetwork.composition import Composition
 from nstk.hypernetwork.configuration import PRESETS, NetworkConfig
+from nstk.hypernetwork.layers import value_features
+from nstk.hypernetwork.location import place
 from nstk.hypernetwork.modeling import CompNet, CompNetConfig
-from nstk.hypernetwork.network import HyperNetwork, place, value_features
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import fit_output, prune_absent
 from nstk.hypernetwork.tokenization import (
     ProgramTokenizer,

@@ -53,8 +53,8 @@ ROWS = (
     "symbolic.execution",
     "symbolic.formulas",
     "hypernetwork.tokenization",
-    "hypernetwork.canonical hypernetwork.composition hypernetwork.encoder hypernetwork.parameters rivals.__init__ "
-    "rivals.basis",
+    "hypernetwork.canonical hypernetwork.composition hypernetwork.encoder hypernetwork.layers hypernetwork.location "
+    "hypernetwork.parameters rivals.__init__ rivals.basis",
     "hypernetwork.network rivals.arithmetic rivals.sizing",
     "hypernetwork.modeling",
     *CORPUS,

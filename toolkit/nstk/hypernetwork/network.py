@@ -8,18 +8,17 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import init
 
 from nstk.hypernetwork.canonical import Frame, find_frame, moment_count, restore
 from nstk.hypernetwork.composition import Composition
 from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.encoder import Encoder
+from nstk.hypernetwork.layers import VALUE_FEATURES, Block, Head, Silent, initialize, symlog, two_layers, value_features
+from nstk.hypernetwork.location import is_known, place_in
 from nstk.hypernetwork.parameters import fit_output, prune_absent
 from nstk.topology import Topology
 
-_VALUE_FEATURES = 15
 _NUMBERS = 3  # of a token
-_LEAST_REACH = 1e-18  # half of a range: smaller ones, and their inverses, are not known for sure
 _DOMAIN_FEATURES = 4
 
 
@@ -52,26 +51,26 @@ class HyperNetwork(nn.Module):
         if config.use_text:
             self.encoder = Encoder(config)
             if config.use_values:
-                self.value_embedding = _two_layers(_NUMBERS * _VALUE_FEATURES, hidden, hidden)
+                self.value_embedding = two_layers(_NUMBERS * VALUE_FEATURES, hidden, hidden)
             if config.composes:
                 self.composition = Composition(hidden, config.composition_size)
                 self.read_norm = nn.LayerNorm(hidden)
         if config.trunk_blocks:
             if config.use_text:
                 domain = config.inputs if config.use_domain else 0
-                self.outlook = _two_layers(hidden + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
-                self.text_entry = _Silent(hidden, width)
+                self.outlook = two_layers(hidden + domain * _DOMAIN_FEATURES, width, config.probes + 2 + domain)
+                self.text_entry = Silent(hidden, width)
                 if config.composes:
-                    self.part_outlook = _two_layers(hidden, hidden, config.probes + 2)
+                    self.part_outlook = two_layers(hidden, hidden, config.probes + 2)
             self.probe_entry = nn.Linear(2 * config.probes + 3 * config.inputs + moment_count(), width)
-            self.blocks = nn.ModuleList(_Block(width) for _ in range(config.trunk_blocks))
+            self.blocks = nn.ModuleList(Block(width) for _ in range(config.trunk_blocks))
             self.norm = nn.LayerNorm(width)
         read = width if config.trunk_blocks else hidden
         self.heads = nn.ModuleList(
-            _Head(read, count, topology) for count, topology in zip(config.candidates, self.topologies, strict=True)
+            Head(read, count, topology) for count, topology in zip(config.candidates, self.topologies, strict=True)
         )
         for module in self.modules():
-            _initialize(module)
+            initialize(module)
 
     def forward(
         self,
@@ -202,15 +201,15 @@ class HyperNetwork(nn.Module):
                 # What a function does far from zero is mostly a straight line, whose mean lies where the domain does:
                 # with slopes, in scales per half-width, the network need not compute that. Absent inputs have centre 0.
                 line = (slopes * centre / half_width).sum(1, keepdim=True)
-                mean = mean + (line if reach is None else torch.where(_is_known(reach), 0.0, line))
-            return predicted, _place_in(reach, mean, scale)
+                mean = mean + (line if reach is None else torch.where(is_known(reach), 0.0, line))
+            return predicted, place_in(reach, mean, scale)
 
     def _look_at_parts(self, states: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
         """Return the like for subformulas' states `(P, hidden)`."""
         with torch.autocast(states.device.type, enabled=False):
             told = self.part_outlook(self.read_norm(states.float()))
             predicted, mean, scale = told.split_with_sizes([self.config.probes, 1, 1], 1)
-            return predicted, _place_in(reach, mean.clamp(-20, 20).sinh(), scale)
+            return predicted, place_in(reach, mean.clamp(-20, 20).sinh(), scale)
 
     def _assume(
         self, predicted: Tensor | None, probes: Tensor | None, probe_mask: Tensor | None
@@ -267,109 +266,11 @@ class HyperNetwork(nn.Module):
         return tuple(written)
 
 
-class _Head(nn.Linear):
-    """Writes K parameter vectors of one topology: `(B, width)` to `(B, K, P)`."""
-
-    def __init__(self, width: int, candidates: int, topology: Topology) -> None:
-        self.candidates, self.topology = candidates, topology
-        super().__init__(width, candidates * topology.parameters)
-
-    def forward(self, read: Tensor) -> Tensor:
-        return super().forward(read).view(-1, self.candidates, self.topology.parameters)
-
-
-class _Silent(nn.Linear):
-    """Adds nothing until it has learned to: what a trunk taught without text knows stays whole."""
-
-
-class _Block(nn.Module):
-    """One residual block of the trunk."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.layers = _two_layers(width, width, width)
-
-    def forward(self, state: Tensor) -> Tensor:
-        return state + self.layers(self.norm(state))  # type: ignore[no-any-return]
-
-
 def covering_topologies(config: NetworkConfig) -> tuple[Topology, ...]:
     """Return the topologies a model writes for."""
     return tuple(Topology((config.inputs, *hidden, 1)) for hidden in config.topologies)
 
 
-@torch.no_grad()
-def _initialize(module: nn.Module) -> None:
-    """Draw a module's own parameters."""
-    if isinstance(module, _Silent):
-        init.zeros_(module.weight)
-        init.zeros_(module.bias)
-    elif isinstance(module, nn.Linear):
-        init.kaiming_normal_(module.weight, nonlinearity="linear")
-        if module.bias is not None:
-            init.zeros_(module.bias)
-    elif isinstance(module, nn.LayerNorm):
-        init.ones_(module.weight)
-        init.zeros_(module.bias)
-    if isinstance(module, _Head):
-        init.normal_(module.weight, std=0.02)
-        # What the network writes before it has learned anything is a random initialization.
-        for layer in module.topology.layers():
-            for part in (layer.weight, layer.bias):
-                init.uniform_(
-                    module.bias.view(module.candidates, -1)[:, part], -(layer.inputs**-0.5), layer.inputs**-0.5
-                )
-
-
 def _at(tokens: Tensor, place: Tensor) -> Tensor:
     """Return what tokens `(B, T, ...)` have at one place each `(B,)`."""
     return tokens[torch.arange(len(place), device=place.device), place]
-
-
-def _is_known(reach: Tensor) -> Tensor:
-    """Tell whether ranges `(B, 2)` have ends, apart `(B, 1)`."""
-    half = reach[:, 1:] / 2 - reach[:, :1] / 2
-    return (half > _LEAST_REACH) & (half < 1 / _LEAST_REACH)
-
-
-def _place_in(reach: Tensor | None, mean: Tensor, scale: Tensor) -> Tensor:
-    """Return a location `(B, 2)`, see `Written`.
-
-    Where it is known what range a formula can take, the network says where in it the outputs lie: twice a formula then
-    has twice the mean and scale, whatever the network has learned.
-
-    Args:
-        reach: Least and greatest value `(B, 2)`.
-        mean: Off the middle of the range, in scales `(B, 1)`.
-        scale: Logarithm, relative to half the range `(B, 1)`.
-    """
-    if reach is not None:
-        known = _is_known(reach)
-        low, high = reach[:, :1], reach[:, 1:]
-        scale = scale + torch.where(known, high / 2 - low / 2, 1.0).log()
-        mean = mean + torch.where(known, (low + high) / 2, 0.0) / scale.clamp(-60, 60).exp()
-    return torch.cat([mean.asinh(), scale], 1)
-
-
-def place(location: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the scale `(B,)` that a location `(B, 2)` stands for, see `Written`."""
-    scale = location[:, 1].clamp(-60, 60).exp()
-    return location[:, 0].clamp(-30, 30).sinh() * scale, scale
-
-
-def symlog(x: Tensor) -> Tensor:
-    """Return sign(x) log(1 + |x|)."""
-    return x.sign() * x.abs().log1p()
-
-
-def value_features(values: Tensor) -> Tensor:
-    """Return `(..., 15)` features of numbers: sign, size on several scales, and waves that tell close values apart."""
-    size = values.abs().clamp(1e-12, 1e12).log()[..., None]  # (..., 1)
-    waves = size * values.new_tensor([0.5, 1.0, 2.0, 4.0, 8.0])
-    plain = [values.sign(), symlog(values), values.clamp(-1, 1), values.clamp(-10, 10) / 10]
-    return torch.cat([torch.stack(plain, -1), size / 10, waves.sin(), waves.cos()], -1)
-
-
-def _two_layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))

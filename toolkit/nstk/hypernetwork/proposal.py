@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.canonical import VARIANTS
-from nstk.hypernetwork.network import HyperNetwork, place
+from nstk.hypernetwork.location import place
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, pad

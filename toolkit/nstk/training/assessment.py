@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from nstk.hypernetwork.network import HyperNetwork, place
+from nstk.hypernetwork.location import place
+from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.mlp import forward
 from nstk.training.data import Batch, TrainingData

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nstk.hypernetwork.configuration import NetworkConfig
+from nstk.hypernetwork.location import locate
 from nstk.hypernetwork.network import HyperNetwork, Written
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.training.data import Batch
@@ -155,11 +156,6 @@ def compute_loss(
         best = torch.where(draws.alone[mine], errors[:, 0], errors.min(1).values)
         loss = loss.index_add(0, mine, best + _MEAN_WEIGHT * errors.mean(1))
     return loss
-
-
-def locate(mean: Tensor, scale: Tensor) -> Tensor:
-    """Return what `Written.location` should be `(B, 2)`."""
-    return torch.stack([(mean / scale).asinh(), scale.log()], 1)
 
 
 def _outlook_loss(predicted: Tensor, location: Tensor | None, probes: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
