@@ -1,8 +1,9 @@
-"""Tokens of program text: names normalized, literals as one token whose value is carried beside it.
+"""Tokens of program text: its outputs' formulas where it has some, else the text with names normalized.
 
-A program computes the same under any names, so arguments become `arg0`, `arg1`, ... by position, other variables and
-functions `var0`, `fun0`, ... by order of appearance. Library functions keep their names, without the `f` of their
-single-precision forms. What is left is a vocabulary of some 200 tokens.
+A program computes the same under any names, so arguments become `arg0`, `arg1`, ... by position. In text that has no
+formula other variables and functions become `var0`, `fun0`, ... by order of appearance, library functions keep their
+names, without the `f` of their single-precision forms, and numbers are one token whose value is carried beside it. What
+is left is a vocabulary of some 250 tokens.
 """
 
 import re
