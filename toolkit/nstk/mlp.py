@@ -98,8 +98,6 @@ class Pairs:
 #: Damping factors tried at once around the current one; small steps in damping find the better minima, because they
 #: keep the iteration in one valley for longer (measured against factors of 3 and 10).
 _FACTORS = (0.5, 1.0, 2.0)
-#: The first damping where the loss is 1 or more. Below it falls as the residual does, the root of the loss (Yamashita
-#: and Fukushima 2001): a start near a minimum would else spend a step on every halving of the damping.
 _FIRST_DAMPING = 0.1
 #: Keeps weights from drifting to where float32 arithmetic would cancel; far below any error that can be seen.
 _RIDGE = 1e-11
@@ -130,7 +128,7 @@ def levenberg_marquardt(
     batch, size = params.shape
     identity = torch.eye(size, dtype=params.dtype, device=params.device)
     factors = params.new_tensor(_FACTORS)
-    damping = _FIRST_DAMPING * train.loss(topology, params).clamp(1e-12, 1).sqrt()
+    damping = params.new_full((batch,), _FIRST_DAMPING)
     normal, gradient = params.new_empty(batch, size, size), params.new_empty(batch, size)
     loss = params.new_empty(batch)
     best, best_loss = params.clone(), valid.loss(topology, params)
