@@ -4,6 +4,8 @@ A program with fewer inputs than the covering topology uses its first ones; the 
 program with several outputs is compiled once for each, as if it had no other.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,7 +136,8 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
     present = (np.arange(config.inputs) < count).astype(np.float64)
     domain = (torch.tensor(array, dtype=torch.float32).expand(outputs, -1) for array in (center, half, present))
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
-    out = model(*text, *domain, shown, given, points, variants=VARIANTS)
+    with _one_thread():
+        out = model(*text, *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
         mean, scale = (tensor.numpy() for tensor in place(out.location.double()))
     candidates = {}
@@ -146,6 +149,17 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
             ranked = written.gather(1, order.expand_as(written))
         candidates[topology.hidden] = _without_absent(topology, ranked.double().numpy(), count)
     return Compiled(candidates, mean, scale, x, y)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread for a while: how many share a product decides its last bits, and headers with them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _arguments(program: Program) -> dict[str, Argument]:
