@@ -63,7 +63,7 @@ class Methods:
 
         Returns:
             `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's choice: the candidate that is
-            best on the probes, without any the first.
+            best on the probes, given or as the text predicts them.
         """
         if name == "random":
             count = len(task.y) * draws

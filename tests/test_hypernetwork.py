@@ -232,6 +232,21 @@ def test_states_follow_from_operands():
         torch.testing.assert_close(alone, states[1:2, :21])
 
 
+def test_gradients_of_states():
+    torch.manual_seed(0)
+    composition, given = Composition(4, 6).double(), batch(2, 9)
+    embedded = torch.randn(2, 9, 4).double().requires_grad_()
+    weights = [parameter.detach().requires_grad_() for parameter in composition.parameters()]
+    names = [name for name, _ in composition.named_parameters()]
+
+    def read(embedded: torch.Tensor, *weights: torch.Tensor) -> torch.Tensor:
+        named = dict(zip(names, weights, strict=True))
+        return torch.func.functional_call(composition, named, (embedded, given["links"], given["levels"]))
+
+    assert given["levels"].max() > 2
+    assert torch.autograd.gradcheck(read, (embedded, *weights))
+
+
 def test_formulas_and_texts_are_read_side_by_side():
     model, tokenizer = tiny(), ProgramTokenizer(TOKENIZER)
     encoded = [tokenizer.encode(text, "bend", DOMAIN)[0] for text in (TEXT, NO_FORMULA)]

@@ -48,7 +48,7 @@ ROWS = (
     "symbolic.intervals symbolic.macros symbolic.words",
     "symbolic.terms",
     "symbolic.library symbolic.parsing hypernetwork.postfix",
-    "symbolic.cells",
+    "symbolic.cells symbolic.substitution",
     "symbolic.expressions",
     "symbolic.execution",
     "symbolic.formulas",
@@ -61,7 +61,8 @@ ROWS = (
     "finetuning expressions integer_expressions training.options training.subformulas hypernetwork.probing "
     "hypernetwork.checkpoint",
     "emission integer_finishing training.reading hypernetwork.proposal",
-    "constants integer_emission timing compilation training.data",
+    "constants integer_emission timing compilation training.recombination",
+    "training.data",
     "training.objective training.variation",
     "integer_verification packaging rivals.emission",
     "verification training.assessment training.baselines targets.firmware",

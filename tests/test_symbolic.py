@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from nstk.symbolic.terms import Term, TooComplexError, walk
 from nstk.training.subformulas import draw_parts
 
 TOKENIZER = ProgramTokenizer(build_tokenizer())
+VOCABULARY = TOKENIZER.words()
 RANGES = ((-2.0, 3.0), (-1.0, 2.0))
 POINTS = [(-1.9, -0.7), (-0.3, 1.9), (0.2, 0.1), (0.9, -0.2), (1.7, 1.3), (2.9, -0.9), (2.2, 0.6), (-1.2, 0.45)]
 
@@ -516,7 +518,7 @@ def test_parts_are_worth_what_they_compute():
     (encoded,) = TOKENIZER.encode(
         "float f(float x, float y) { return expf(2 * x) * y + (x > y ? x * x : 3 * y) / (1 + fabsf(y)); }", "f", RANGES
     )
-    words, links = words_of(encoded), encoded.links.tolist()
+    words = words_of(encoded)
     x = np.random.default_rng(0).uniform([-2, -1], [3, 2], (64, 2))
     a, b = x.T
     square_or = np.where(a > b, a * a, 3 * b)
@@ -529,8 +531,8 @@ def test_parts_are_worth_what_they_compute():
     }
     checked = set()
     for seed in range(40):
-        parts = draw_parts(words, encoded.numbers[:, 0].tolist(), links, x, seed)
-        again = draw_parts(words, encoded.numbers[:, 0].tolist(), links, x, seed)
+        parts = draw_parts(encoded, VOCABULARY, x, seed)
+        again = draw_parts(encoded, VOCABULARY, x, seed)
         np.testing.assert_array_equal(parts.places, again.places)
         assert len(parts.places) == len(set(parts.places.tolist())) == 2
         assert encoded.root not in parts.places
@@ -544,7 +546,9 @@ def test_parts_are_worth_what_they_compute():
 
 def test_parts_that_say_nothing_are_left_out():
     x = np.linspace(-1, 1, 32)[:, None]
-    huge = ["[CLS]", "arg0", "*", "exp", "num", "+"]
-    parts = draw_parts(huge, [0, 0, 1e200, 0, 2.0, 0], [[0, 0], [0, 0], [1, 0], [2, 0], [0, 0], [3, 4]], x, 0)
-    assert parts.places.tolist() == [1]
-    assert draw_parts((), (), (), x, 0).y.shape == (0, 32)
+    ids = np.array([VOCABULARY.index(word) for word in ("[CLS]", "arg0", "*", "exp", "num", "+")])
+    links = np.array([[0, 0], [0, 0], [1, 0], [2, 0], [0, 0], [3, 4]])
+    numbers = np.array([[number, 0, 0] for number in (0, 0, 1e200, 0, 2.0, 0)])
+    huge = Encoded(ids, numbers, links, np.arange(6), 5)
+    assert draw_parts(huge, VOCABULARY, x, 0).places.tolist() == [1]
+    assert draw_parts(replace(huge, root=0), VOCABULARY, x, 0).y.shape == (0, 32)  # text without formula

@@ -29,7 +29,7 @@ from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.baselines import train_baseline
-from nstk.training.data import TrainingData
+from nstk.training.data import READ_SHARES, RECOMBINED, TrainingData
 from nstk.training.loop import train
 from nstk.training.objective import Stage, compute_loss, draw, plan_stages
 from nstk.training.options import TrainOptions
@@ -139,7 +139,8 @@ def test_rows_are_split_and_drawn_by_origin():
     assert (pack.split[pack.program[data.validation.numpy()]] == 1).all()
     assert torch.equal(drawn, data.draw(4000, torch.Generator().manual_seed(0)))
     _, some = small_data(origins=("mutant",))
-    assert set(some.train) == {"mutant"}
+    assert set(some.train) == {"mutant", "recombined"}
+    assert set(TrainingData(pack, NetworkConfig(**dict(TINY)), None, CPU).train) == set(ORIGINS)
     assert not data.seen_behaviours(data.validation).all()
     assert data.seen_behaviours(drawn[:5]).all()
 
@@ -148,9 +149,10 @@ def test_texts_to_read_are_short_and_of_one_length():
     pack = small_pack()
     _, data = small_data()
     rows = data.draw(4000, torch.Generator().manual_seed(0), text=True)
-    program = pack.program[rows.numpy()]
-    np.testing.assert_allclose(np.bincount(pack.origin[program], minlength=3) / 4000, [0.35, 0.2, 0.45], atol=0.03)
-    assert 0.45 < (pack.half_width[rows.numpy()] == 1).all(1).mean() < 0.55
+    made = rows.numpy() >= len(pack.program)
+    origin = np.where(made, 3, pack.origin[pack.program[np.where(made, 0, rows.numpy())]])
+    np.testing.assert_allclose(np.bincount(origin, minlength=4) / 4000, list(READ_SHARES.values()), atol=0.03)
+    assert 0.45 < (pack.half_width[rows.numpy()[~made]] == 1).all(1).mean() < 0.55
     texts = list(pack.texts)
     texts[0] = texts[0].replace("return", "x = sinf(x); " * 80 + "return")
     assert pack.origin[0] == 0
@@ -164,7 +166,11 @@ def test_texts_to_read_are_short_and_of_one_length():
 
 def test_without_domains_only_the_default_one_is_kept():
     _, data = small_data(use_domain=False)
+    made = data.train.pop(RECOMBINED)
     assert len(torch.cat(list(data.train.values()))) == 30
+    batch = data.batch(torch.cat([made, *data.train.values()]), text=False)
+    assert (batch.centre == 0).all()
+    assert (batch.half_width == 1).all()
 
 
 def test_unusable_rows_are_left_out():
@@ -172,10 +178,10 @@ def test_unusable_rows_are_left_out():
     outputs = pack.outputs.copy()
     outputs[0], outputs[1, :256], outputs[2, 300] = 0, 1, 60
     _, data = small_data()
-    before = len(torch.cat(list(data.train.values())))
+    before = len(torch.cat([data.train[name] for name in ORIGINS]))
     config, tokenizer = NetworkConfig(**dict(TINY)), ProgramTokenizer(build_tokenizer())
     changed = TrainingData(replace(pack, outputs=outputs), config, tokenizer, CPU)
-    assert len(torch.cat(list(changed.train.values()))) == before - 3
+    assert len(torch.cat([changed.train[name] for name in ORIGINS])) == before - 3
     with pytest.raises(UsageError, match="no row"):
         TrainingData(replace(pack, split=np.ones_like(pack.split)), config, tokenizer, CPU)
 

@@ -60,7 +60,7 @@ def progress_shown() -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[float, str], None]]:
-    """Show how much of a long run is done: a bar on a terminal, a line every half minute elsewhere."""
+    """Show how much of a long run is done: a bar on a terminal, a line every half minute and at the end elsewhere."""
     with _screen() as screen:
         if screen.isatty():
             from rich.console import Console
@@ -75,7 +75,7 @@ def progress_bar() -> Iterator[Callable[[float, str], None]]:
 
             def tell(share: float, text: str) -> None:
                 nonlocal told
-                if time.monotonic() - told > 30:
+                if time.monotonic() - told > 30 or share >= 1:
                     print(f"{100 * share:.0f} %: {text}", file=screen, flush=True)
                     told = time.monotonic()
 

@@ -92,12 +92,15 @@ def load_checkpoint(folder: Path) -> tuple[HyperNetwork, ProgramTokenizer]:
     return network.eval(), ProgramTokenizer(tokenizer, config.normalized_text)
 
 
-def load_weights(network: HyperNetwork, folder: Path) -> None:
+def load_weights(network: HyperNetwork, folder: Path) -> list[str]:
     """Take weights from another hypernetwork, as far as names and shapes agree.
 
     Args:
         network: Gets them.
         folder: As `save_checkpoint` writes it.
+
+    Returns:
+        Names of the network's tensors that were left as they are.
 
     Raises:
         UsageError: The folder holds no checkpoint, or none of its tensors fits.
@@ -106,8 +109,10 @@ def load_weights(network: HyperNetwork, folder: Path) -> None:
         theirs = _read_weights(folder)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{folder}: cannot load a hypernetwork ({_first_line(error)})", _HINT) from error
-    if len(_take_fitting(network, theirs)) == len(network.state_dict()):
+    left = _take_fitting(network, theirs)
+    if len(left) == len(network.state_dict()):
         raise UsageError(f"{folder}: none of its weights fits this model", _HINT)
+    return left
 
 
 def load_encoder(network: HyperNetwork, folder: Path) -> list[str]:

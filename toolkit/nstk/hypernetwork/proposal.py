@@ -35,7 +35,8 @@ class Compiled:
 
     Attributes:
         candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output, the best on the given
-            probes first. They compute (output - mean) / scale from inputs normalized to [-1, 1].
+            probes first, or on those that the text predicts. They compute (output - mean) / scale from inputs
+            normalized to [-1, 1].
         mean: `(O,)` of the probes, or as the text predicts it; None for what the surrogate will add.
         scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output; None for
             what the surrogate will multiply by.
@@ -140,11 +141,12 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
         out = model(*text, *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
         mean, scale = (tensor.numpy() for tensor in place(out.location.double()))
+    known = out.probes if shown is None else shown
     candidates = {}
     for topology, written in zip(model.topologies, out.parameters, strict=True):
         ranked = written
-        if shown is not None:
-            errors = candidate_errors(topology, written, points, shown, given)  # (O, K)
+        if known is not None:
+            errors = candidate_errors(topology, written, points, known, given)  # (O, K)
             order = errors.argsort(dim=1, stable=True)[..., None]
             ranked = written.gather(1, order.expand_as(written))
         candidates[topology.hidden] = _without_absent(topology, ranked.double().numpy(), count)

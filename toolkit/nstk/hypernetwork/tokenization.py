@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from nstk.c_text import lex
-from nstk.hypernetwork.postfix import WORDS, Listing, list_formula
+from nstk.hypernetwork.postfix import WORDS, list_formula
 from nstk.symbolic.formulas import Argument, formulate
 from nstk.symbolic.parsing import read_program
+from nstk.symbolic.terms import Term
 from nstk.symbolic.words import DROPPED, LIBRARY, NAMED_VALUES, TYPES, library_name, parse_number
 
 MAX_TOKENS = 512  # [CLS] among them; of longer programs the end is kept, where the function itself stands
@@ -103,12 +104,22 @@ class ProgramTokenizer:
         try:
             roots = formulate(read_program(text), name, ranges, arguments)
             if len(roots) == outputs:
-                return [self._encode_formula(list_formula(root, MAX_TOKENS - 1)) for root in roots]
+                return [self.encode_formula(root) for root in roots]
         except (ValueError, RecursionError):
             pass
         return [self._encode_text(text, name, ranges, arguments)] * outputs
 
-    def _encode_formula(self, listing: Listing) -> Encoded:
+    def words(self) -> list[str]:
+        """Return the vocabulary, by number."""
+        return sorted(self._ids, key=self._ids.__getitem__)
+
+    def encode_formula(self, root: Term, most: int = MAX_TOKENS - 1) -> Encoded:
+        """Encode a formula.
+
+        Raises:
+            TooComplexError: It has more than so many tokens.
+        """
+        listing = list_formula(root, most)
         links = np.array([(0, 0), *listing.links]) + 1  # [CLS] shifts places by one, and is 0
         links[0] = 0
         levels = [0]

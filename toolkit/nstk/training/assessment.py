@@ -24,8 +24,8 @@ def zero_shot_errors(model: HyperNetwork, data: TrainingData, rows: Tensor, give
         given: `probes` (and text), or `text` alone.
 
     Returns:
-        For every covering topology, by name, `(n,)`. Of the candidates, the best on the probes counts where probes are
-        given, else the first.
+        For every covering topology, by name, `(n,)`. Of the candidates, the best on the probes counts, given or as the
+        text predicts them; without either the first.
     """
     found: dict[str, list[Tensor]] = {str(topology): [] for topology in model.topologies}
     for part in torch.split(rows, _BATCH):
@@ -35,12 +35,13 @@ def zero_shot_errors(model: HyperNetwork, data: TrainingData, rows: Tensor, give
             *(batch.text or [None] * 6), batch.centre, batch.half_width, batch.present,
             probes if given == "probes" else None, None, data.points[: data.probes],
         )  # fmt: skip
+        known = probes if given == "probes" else out.probes
         hidden = data.points[data.probes :] if len(data.points) > data.probes else data.points
         target = batch.y[:, -len(hidden) :]
         for topology, written in zip(model.topologies, out.parameters, strict=True):
             choice = torch.zeros(len(part), dtype=torch.long, device=rows.device)
-            if given == "probes":
-                choice = candidate_errors(topology, written, data.points[: data.probes], probes).argmin(1)
+            if known is not None:
+                choice = candidate_errors(topology, written, data.points[: data.probes], known).argmin(1)
             chosen = written[torch.arange(len(part), device=rows.device), choice]
             got = forward(topology, chosen, hidden)[..., 0]  # (B, N)
             if given == "text":

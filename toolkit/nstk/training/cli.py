@@ -80,4 +80,6 @@ def train(
     else:
         for name, value in record["validation"].items():
             typer.echo(f"{name}: nmse {value:.3g}")
+        if record["drawn"]:
+            typer.echo(f"Not in {start}, and trained from random weights: {', '.join(record['drawn'])}")
         typer.echo(f"Wrote {record['folder']} after {record['steps']} steps, {record['seconds'] / 60:.1f} minutes.")

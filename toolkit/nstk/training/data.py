@@ -17,11 +17,16 @@ from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.tokenization import ProgramTokenizer, Text
-from nstk.training.reading import no_texts, read_rows
+from nstk.training.reading import join, no_texts, read_rows
+from nstk.training.recombination import read_recombined
 
+RECOMBINED = "recombined"
 #: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
 SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
+#: The same of texts to read, where there are recombined ones: the few real ones are soon known by heart.
+READ_SHARES = {"real": 0.1, "mutant": 0.15, "generated": 0.3, RECOMBINED: 0.45}
 
+_PACK_SHARE = 0.8  # of the time that reading takes
 _DEFAULT_DOMAIN = 0.5  # share of rows on [-1, 1] among texts to read, unless there are more: there they differ most
 _SHORT = 48  # tokens: longer texts are read less often, by the square, for they take long
 _CONSTANT = 1e-4  # of a row's deviation: probes that vary by less do not show what the program does
@@ -86,7 +91,8 @@ class TrainingData:
     Attributes:
         reads_text: Whether there are texts.
         points: `(N, 9)`; the first are the probes'.
-        train: Rows drawn for training, by origin, `(n,)` each.
+        train: Rows drawn for training, by origin, `(n,)` each; those that were made by `recombination` come after the
+            pack's, and only where texts are read.
         validation: Rows of held-out packages' real functions `(n,)`.
     """
 
@@ -114,23 +120,38 @@ class TrainingData:
         if not training.any():
             raise UsageError("the pack has no row to train on", "nstk corpus pack makes one")
         self.device, self.probes = device, probes
-        self.train = {
-            name: self._put(np.flatnonzero(training & (origin == code)))
+        self.reads_text = tokenizer is not None
+        rows: dict[str, NDArray[np.int64]] = {
+            name: np.flatnonzero(training & (origin == code))
             for code, name in enumerate(ORIGINS)
             if (training & (origin == code)).any()
         }
         held_out = usable & (split == SPLITS.index("validation")) & (origin == ORIGINS.index("real"))
         self.validation = self._put(np.flatnonzero(held_out))
         self.points = self._put(pack.points)
-        self._y = self._put(np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16))
         deviation = pack.deviation.astype(np.float64)
-        self._mean = self._put((mean * deviation + pack.mean).astype(np.float32))
-        self._scale = self._put(np.maximum(scale * deviation, 1e-30).astype(np.float32))
-        self._program = self._put(pack.program.astype(np.int64))
-        self._centre, self._half_width = self._put(pack.centre), self._put(pack.half_width)
-        self._present = self._put((np.arange(config.inputs) < pack.inputs[:, None]).astype(np.float32))
-        self.reads_text = tokenizer is not None
-        read = no_texts(len(pack.program)) if tokenizer is None else read_rows(pack, tokenizer, config.probes, progress)
+        inputs, centre, half_width = pack.inputs[pack.program].astype(np.int64), pack.centre, pack.half_width
+        y = np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16)
+        mean = (mean * deviation + pack.mean).astype(np.float32)
+        scale = np.maximum(scale * deviation, 1e-30).astype(np.float32)
+        read = no_texts(len(pack.program))
+        if tokenizer is not None:
+            read = read_rows(pack, tokenizer, probes, lambda share: progress(_PACK_SHARE * share))
+            told = lambda share: progress(_PACK_SHARE + (1 - _PACK_SHARE) * share)  # noqa: E731
+            more = read_recombined(pack, rows, tokenizer, probes, told) if tokenizer.normalized else None
+            if more is not None:
+                rows[RECOMBINED] = len(pack.program) + np.arange(len(more.mean))
+                read = join([read, more.rows])
+                inputs, centre, half_width, y, mean, scale = (
+                    np.concatenate(both)
+                    for both in (
+                        (inputs, more.inputs), (centre, more.centre), (half_width, more.half_width), (y, more.y),
+                        (mean, more.mean), (scale, more.scale),
+                    )
+                )  # fmt: skip
+        self.train = {name: self._put(numbers) for name, numbers in rows.items()}
+        self._y, self._mean, self._scale = self._put(y), self._put(mean), self._put(scale)
+        self._centre, self._half_width, self._inputs = self._put(centre), self._put(half_width), self._put(inputs)
         lengths = read.lengths
         self._length, self._root = self._put(lengths), self._put(read.roots)
         self._start = self._put(np.cumsum(lengths) - lengths)
@@ -140,8 +161,8 @@ class TrainingData:
         self._part_count, self._part_start = self._put(counts), self._put(np.cumsum(counts) - counts)
         self._part_place, self._part_y = self._put(read.part_places), self._put(read.part_y)
         self._part_mean, self._part_scale = self._put(read.part_mean), self._put(read.part_scale)
-        default = self._put((pack.centre == 0).all(1) & (pack.half_width == 1).all(1))
-        self._reading = {name: self._weigh(rows, default[rows]) for name, rows in self.train.items()}
+        default = self._put((centre == 0).all(1) & (half_width == 1).all(1))
+        self._reading = {name: self._weigh(numbers, default[numbers]) for name, numbers in self.train.items()}
 
     def draw(self, size: int, generator: torch.Generator, text: bool = False) -> Tensor:
         """Draw training rows `(size,)`, origins by their shares, rows with replacement.
@@ -151,8 +172,9 @@ class TrainingData:
             generator: Of the draws.
             text: Whether texts are to be read: short ones and the default domain come more often.
         """
-        names = [name for name in SHARES if name in self.train]
-        shares = torch.tensor([SHARES[name] for name in names], device=self.device)
+        weights = READ_SHARES if text else SHARES
+        names = [name for name in weights if name in self.train]
+        shares = torch.tensor([weights[name] for name in names], device=self.device)
         counts = torch.multinomial(shares, size, True, generator=generator).bincount(minlength=len(names))
         rows = []
         for name, count in zip(names, counts.tolist(), strict=True):
@@ -178,10 +200,13 @@ class TrainingData:
         """
         return Batch(
             self._text(rows, pad_to) if text else None,
-            self._centre[rows], self._half_width[rows], self._present[self._program[rows]],
+            self._centre[rows], self._half_width[rows], self._present(rows),
             self._y[rows].float(), self._mean[rows], self._scale[rows], rows,
             self._parts(rows) if text else None,
         )  # fmt: skip
+
+    def _present(self, rows: Tensor) -> Tensor:
+        return (torch.arange(self._centre.shape[1], device=self.device) < self._inputs[rows][:, None]).float()
 
     def _text(self, rows: Tensor, pad_to: int) -> Text:
         length = self._length[rows]

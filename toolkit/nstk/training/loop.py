@@ -42,7 +42,7 @@ _AVERAGE = 0.999
 _CLIP = 1.0
 _LOG_STEPS, _VALIDATION_STEPS, _VALIDATION_ROWS = 20, 1000, 2048
 _PAD_TO = 64
-_ROWS_OF_TEXT = {"cpu": 64, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
+_ROWS_OF_TEXT = {"cpu": 128, "cuda": 512}  # at once: sorted by length they need little padding, and fit the caches
 _SORTED = 16  # batches of text that are drawn together, and made of rows of like length
 
 
@@ -58,7 +58,8 @@ def train(
         progress: Told the share done and what is going on.
 
     Returns:
-        Steps, seconds, last validation, throughput and the folder of the model.
+        Steps, seconds, last validation, throughput, the folder of the model, and the names of the weights that
+        `options.start` did not have.
 
     Raises:
         UsageError: The pack cannot be read, or `out` holds a run with other options.
@@ -89,7 +90,9 @@ class _Run:
         contents = read_pack(pack)
         self.digest = hashlib.sha256(pack.read_bytes()).hexdigest()
         torch.manual_seed(options.seed)
-        self.model, self.tokenizer = _new_model(contents.texts, options)
+        self.model, self.tokenizer, self.drawn = _new_model(contents.texts, options)
+        if self.drawn:
+            progress(0.0, f"{options.start} has no weights that fit {', '.join(self.drawn)}: drawn anew")
         self.model.to(self.device).train()
         self.stages = _choose_stages(plan_stages(self.model.config), options.stages)
         reader = self.tokenizer if any(stage.reads_text for stage in self.stages) else None
@@ -165,6 +168,7 @@ class _Run:
             "pack": self.digest,
             "matmul_peak": self.peak,
             "validation": validation or self._validate(),
+            "drawn": self.drawn,
         }
 
     def close(self) -> None:
@@ -195,7 +199,7 @@ class _Run:
             parameter.requires_grad_(not name.startswith(stage.keeps))
         seed = options.seed * 2**32 + self.step
         generator = torch.Generator(self.device).manual_seed(seed)
-        rows = self._texts(size) if stage.reads_text else self.data.draw(size, generator)
+        rows = self._texts(size, self.step) if stage.reads_text else self.data.draw(size, generator)
         # Programs made of others have no text.
         made = (self.data.draw(size, generator), draw_changes(size, generator)) if stage.name == "trunk" else None
         heads = len(self.model.topologies)
@@ -234,13 +238,15 @@ class _Run:
         return compute_loss(network, batch, self.data.points, stage, draws.of(part), self.bfloat16)
 
     def _count(self, stage: Stage, rows: Tensor, draws: Draws, made: tuple[Tensor, Changes] | None) -> None:
-        """Count the floating-point operations of one step, over all processes."""
-        share = self._rows_at_once(stage)
+        """Count the floating-point operations of a step, over all processes; of texts, which differ, the mean."""
+        share, steps = self._rows_at_once(stage), range(self.step, self.step + _SORTED)
+        batches = [self._texts(len(rows), step) for step in steps] if stage.reads_text else [rows]
         with FlopCounterMode(display=False) as counter:
-            for start in range(0, len(rows), share):
-                part = slice(start, start + share)
-                self._loss(self.model, stage, part, rows, draws, made).sum().backward()  # type: ignore[no-untyped-call]
-        self.flops[stage.name] = float(counter.get_total_flops())
+            for batch in batches:
+                for start in range(0, len(batch), share):
+                    part = slice(start, start + share)
+                    self._loss(self.model, stage, part, batch, draws, made).sum().backward()  # type: ignore[no-untyped-call]
+        self.flops[stage.name] = float(counter.get_total_flops()) / len(batches)
         self.optimizer.zero_grad()
 
     def _size(self, stage: Stage) -> int:
@@ -248,9 +254,9 @@ class _Run:
         parts = self.world * (self.options.accumulate or 1)
         return math.ceil(self.options.batch * stage.batch / parts) * parts
 
-    def _texts(self, size: int) -> Tensor:
-        """Draw the rows of this step for reading: they differ little in length, and need little padding."""
-        turn, place = divmod(self.step, _SORTED)
+    def _texts(self, size: int, step: int) -> Tensor:
+        """Draw the rows of a step for reading: they differ little in length, and need little padding."""
+        turn, place = divmod(step, _SORTED)
         generator = torch.Generator(self.device).manual_seed((self.options.seed + 1) * 2**32 - 1 - turn)
         rows = self.data.by_length(self.data.draw(size * _SORTED, generator, text=True))
         order = torch.randperm(_SORTED, generator=generator, device=self.device)
@@ -358,7 +364,8 @@ def _averaged(model: HyperNetwork, average: dict[str, Tensor]) -> Iterator[None]
         model.train()
 
 
-def _new_model(texts: list[str], options: TrainOptions) -> tuple[HyperNetwork, ProgramTokenizer]:
+def _new_model(texts: list[str], options: TrainOptions) -> tuple[HyperNetwork, ProgramTokenizer, list[str]]:
+    """Return a model, its tokenizer, and which weights the hypernetwork to go on from did not have."""
     values = {**PRESETS[options.preset], **dict(options.changes)}
     normalized = values.get("normalized_text", True)
     if normalized:
@@ -369,9 +376,8 @@ def _new_model(texts: list[str], options: TrainOptions) -> tuple[HyperNetwork, P
     model = HyperNetwork(config)
     if options.encoder is not None:
         load_encoder(model, options.encoder)
-    if options.start is not None:
-        load_weights(model, options.start)
-    return model, ProgramTokenizer(tokenizer, normalized)
+    drawn = [] if options.start is None else load_weights(model, options.start)
+    return model, ProgramTokenizer(tokenizer, normalized), drawn
 
 
 def _choose_stages(stages: tuple[Stage, ...], names: tuple[str, ...]) -> tuple[Stage, ...]:

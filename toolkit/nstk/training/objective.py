@@ -152,8 +152,12 @@ def compute_loss(
         return candidate_errors(model.topologies[0], out.parameters[0], x, target)[:, 0]
     for topology, parameters, mine in zip(model.topologies, out.parameters, rows, strict=True):
         errors = (candidate_errors(topology, parameters, x, target[mine]) + _FLOOR).log()  # (B_h, K)
-        # With probes the best candidate can be told, without them the first has to do.
-        best = torch.where(draws.alone[mine], errors[:, 0], errors.min(1).values)
+        best = errors.min(1).values
+        if out.probes is not None:
+            # With probes the best candidate can be told, without them the one that is best on what the text predicts.
+            shown = draws.at[:_SHOWN]
+            likely = candidate_errors(topology, parameters, points[shown], out.probes[mine][:, shown]).argmin(1)
+            best = torch.where(draws.alone[mine], errors.gather(1, likely[:, None])[:, 0], best)
         loss = loss.index_add(0, mine, best + _MEAN_WEIGHT * errors.mean(1))
     return loss
 

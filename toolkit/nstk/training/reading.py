@@ -1,17 +1,19 @@
 """A pack's texts read, row by row: tokens on the row's domain, and what parts of its formula compute."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nstk.corpus.pack import Pack
-from nstk.hypernetwork.tokenization import ProgramTokenizer
-from nstk.training.subformulas import draw_parts
+from nstk.hypernetwork.tokenization import Encoded, ProgramTokenizer
+from nstk.training.subformulas import Parts, draw_parts
 
 _FEW = 20_000  # rows: more are read by several processes
 _TOGETHER = 1000  # rows a process reads at once
@@ -65,11 +67,25 @@ def read_rows(
         range(start, min(start + _TOGETHER, len(pack.program))) for start in range(0, len(pack.program), _TOGETHER)
     ]
     jobs = ((tokenizer, points, [_row(pack, index) for index in chunk]) for chunk in chunks)
-    if len(pack.program) < _FEW:
-        return _join(map(_read, jobs), len(chunks), progress)
+    with workers(len(pack.program) >= _FEW) as apply:
+        return join(_told(apply(_read, jobs), len(chunks), progress))
+
+
+def _told(parts: Iterator[Rows], count: int, progress: Callable[[float], None]) -> Iterator[Rows]:
+    for done, part in enumerate(parts, 1):
+        yield part
+        progress(done / count)
+
+
+@contextlib.contextmanager
+def workers(many: bool) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a `map` that uses all cores if there is much to do."""
+    if not many:
+        yield map
+        return
     # Started anew: a copy of this process could hang in a lock that one of its threads holds.
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as workers:
-        return _join(workers.map(_read, jobs), len(chunks), progress)
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        yield pool.map
 
 
 def no_texts(rows: int) -> Rows:
@@ -90,25 +106,33 @@ def no_texts(rows: int) -> Rows:
     )
 
 
+def ranges_of(pack: Pack, row: int) -> list[tuple[float, float]]:
+    """Return least and greatest value of every input of a pack's row."""
+    inputs = pack.inputs[pack.program[row]]
+    centre, half = (a[row, :inputs].astype(np.float64) for a in (pack.centre, pack.half_width))
+    return list(zip((centre - half).tolist(), (centre + half).tolist(), strict=True))
+
+
 def _row(pack: Pack, index: int) -> _Row:
     program = pack.program[index]
-    inputs = pack.inputs[program]
-    centre, half = (a[index, :inputs].astype(np.float64) for a in (pack.centre, pack.half_width))
-    return _Row(pack.texts[program], pack.names[program], list(zip(centre - half, centre + half, strict=True)), index)
+    return _Row(pack.texts[program], pack.names[program], ranges_of(pack, index), index)
 
 
 def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> Rows:
     tokenizer, points, rows = job
-    words = {index: word for word, index in tokenizer.tokenizer.get_vocab().items()}
-    encoded, parts = [], []
-    for row in rows:
-        found = tokenizer.encode(row.text, row.name, row.ranges)[0]
-        low, high = (np.array([ends[side] for ends in row.ranges]) for side in range(2))
-        x = (low + high) / 2 + (high - low) / 2 * points[:, : len(row.ranges)]
-        encoded.append(found)
-        length = len(found.ids) if found.root else 0  # only formulas have parts
-        listed = [words[i] for i in found.ids[:length].tolist()]
-        parts.append(draw_parts(listed, found.numbers[:length, 0].tolist(), found.links[:length].tolist(), x, row.seed))
+    words = tokenizer.words()
+    encoded = [tokenizer.encode(row.text, row.name, row.ranges)[0] for row in rows]
+    return gather(
+        encoded,
+        [
+            draw_parts(found, words, scale_to(row.ranges, points), row.seed)
+            for found, row in zip(encoded, rows, strict=True)
+        ],
+    )
+
+
+def gather(encoded: Sequence[Encoded], parts: Sequence[Parts]) -> Rows:
+    """Return rows of what was read, one of each."""
     return Rows(
         lengths=np.array([len(e.ids) for e in encoded]),
         roots=np.array([e.root for e in encoded]),
@@ -124,10 +148,14 @@ def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> 
     )
 
 
-def _join(found: Iterator[Rows], count: int, progress: Callable[[float], None]) -> Rows:
-    every = []
-    for rows in found:
-        every.append(rows)
-        if count > 1:
-            progress(len(every) / count)
+def scale_to(ranges: Sequence[tuple[float, float]], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return normalized points `(N, 9)` as inputs in some ranges `(N, I)`."""
+    low, high = (np.array([ends[side] for ends in ranges]) for side in range(2))
+    scaled: NDArray[np.float64] = (low + high) / 2 + (high - low) / 2 * points[:, : len(ranges)]
+    return scaled
+
+
+def join(found: Iterable[Rows]) -> Rows:
+    """Put rows together."""
+    every = list(found)
     return Rows(*(np.concatenate([getattr(rows, field.name) for rows in every]) for field in fields(Rows)))

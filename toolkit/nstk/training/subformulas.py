@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nstk.hypernetwork.tokenization import Encoded
+
 Array = NDArray[np.float64]
+Value = Array | tuple[Array, Array] | None
 
 _PARTS = 2  # of a formula
 _LONGEST = 160  # tokens of a formula whose parts are told
@@ -45,49 +48,60 @@ class Parts:
     scale: Array
 
 
-def draw_parts(
-    words: Sequence[str], numbers: Sequence[float], links: Sequence[Sequence[int]], x: Array, seed: int
-) -> Parts:
-    """Compute some parts of a formula.
+def draw_parts(found: Encoded, words: Sequence[str], x: Array, seed: int) -> Parts:
+    """Compute some parts of a formula; there are none of text without formula.
 
     Args:
-        words: Of its T tokens, `[CLS]` first.
-        numbers: Factors, constants and powers `(T,)`.
-        links: Of the tokens `(T, 2)`.
+        found: The formula.
+        words: Its tokenizer's words, by number.
         x: Inputs `(N, I)` in the program's units.
         seed: Of the choice.
     """
-    places: list[int] = []
-    means: list[float] = []
-    scales: list[float] = []
-    y = np.empty((_PARTS, len(x)), np.float16)
-    if 4 <= len(words) <= _LONGEST:
-        with np.errstate(all="ignore"):  # what overflows is left out
-            values = _compute(words, numbers, links, x)
-            for place in np.random.default_rng(seed).permutation(np.arange(1, len(words) - 1)).tolist():
-                value = values[place]
-                if not isinstance(value, np.ndarray) or not np.isfinite(value).all():
-                    continue
-                mean, scale = float(value.mean()), float(value.std())
-                if _STILL < scale < 1 / _STILL and abs(mean) < _FAR * scale and np.ptp(value) < _SPIKE * scale:
-                    y[len(places)] = (value - mean) / scale
-                    places.append(place)
-                    means.append(mean)
-                    scales.append(scale)
-                if len(places) == _PARTS:
-                    break
-    return Parts(np.array(places, np.int64), y[: len(places)], np.array(means, float), np.array(scales, float))
+    chosen: list[int] = []
+    told: list[tuple[Array, float, float]] = []
+    if found.root and 4 <= len(found.ids) <= _LONGEST:
+        values = compute(found, words, x)
+        for place in np.random.default_rng(seed).permutation(np.arange(1, len(values) - 1)).tolist():
+            one = standardize(values[place])
+            if one is not None:
+                chosen.append(place)
+                told.append(one)
+            if len(chosen) == _PARTS:
+                break
+    y = np.array([one[0] for one in told], np.float16).reshape(len(told), len(x))
+    mean, scale = (np.array([one[i] for one in told], float) for i in (1, 2))
+    return Parts(np.array(chosen, np.int64), y, mean, scale)
 
 
-def _compute(
-    words: Sequence[str], numbers: Sequence[float], links: Sequence[Sequence[int]], x: Array
-) -> list[Array | tuple[Array, Array] | None]:
+def standardize(value: Value, probes: int | None = None) -> tuple[Array, float, float] | None:
+    """Return standardized values `(N,)`, mean and standard deviation; None if they can teach nothing.
+
+    Args:
+        value: What a token stands for.
+        probes: How many of the points standardize; None: all.
+    """
+    if not isinstance(value, np.ndarray) or not np.isfinite(value).all():
+        return None
+    with np.errstate(all="ignore"):
+        mean, scale = float(value[:probes].mean()), float(value[:probes].std())
+    usable = _STILL < scale < 1 / _STILL and abs(mean) < _FAR * scale and np.ptp(value) < _SPIKE * scale
+    return ((value - mean) / scale, mean, scale) if usable else None
+
+
+def compute(formula: Encoded, words: Sequence[str], x: Array) -> list[Value]:
     """Return what every token stands for `(N,)`; None where that is not known here, a pair for the two of a choice."""
-    found: list[Array | tuple[Array, Array] | None] = [None]
-    for word, number, (left, right) in zip(words[1:], numbers[1:], links[1:], strict=True):
-        a, b = found[left], found[right]
+    with np.errstate(all="ignore"):  # what overflows is left out
+        return _compute(formula, words, x)
+
+
+def _compute(formula: Encoded, words: Sequence[str], x: Array) -> list[Value]:
+    found: list[Value] = [None]
+    tokens = zip(formula.ids.tolist(), formula.numbers[:, 0].tolist(), formula.links.tolist(), strict=True)
+    next(tokens)  # [CLS]
+    for index, number, (left, right) in tokens:
+        word, a, b = words[index], found[left], found[right]
         if word == "?" and isinstance(a, np.ndarray) and isinstance(b, tuple):
-            found.append(np.where(a != 0, *b))
+            found.append(np.asarray(np.where(a != 0, *b)))
         elif word == ":" and isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
             found.append((a, b))
         elif word == "num":
