@@ -30,8 +30,9 @@ RESTARTS = 4  # random starts in a race
 _HEAT, _FINAL = 20, 160  # steps of each of them, then of the best
 RACE_STEPS = RESTARTS * _HEAT + _FINAL
 CANDIDATES = 12  # compiled ones in a race
+_COMPILED_HEAT = 1 / 30  # of the budget, each
 _UNSURE = 0.2  # normalized error of a compiled start on the training pairs: better ones do better without a race
-LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE)
+LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE, _COMPILED_HEAT, "compiled starts are trusted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,24 +165,24 @@ def _spend(task: Task, candidates: Tensor, steps: int, budget: int) -> Tensor:
     of the budget each, and the one that validates best takes what is left.
     """
     first = candidates[:, :1]
-    errors = task.nmse(_take_steps(task, first, steps)[0])
+    errors = task.nmse(_take_steps(task, first, steps, True)[0])
     got = forward(task.topology, first[:, 0], task.x)[..., 0]
     unsure = (got - task.y).square().mean(1) > _UNSURE
     if unsure.any():
         raced, field = task.of(unsure), candidates[unsure, :CANDIDATES]
-        heat = budget // 30
-        best = take_best(*_take_steps(raced, field, min(heat, steps // CANDIDATES)))
-        errors[unsure] = raced.nmse(_take_steps(raced, best, max(steps - CANDIDATES * heat, 0))[0])
+        heat = round(budget * _COMPILED_HEAT)
+        best = take_best(*_take_steps(raced, field, min(heat, steps // CANDIDATES), True))
+        errors[unsure] = raced.nmse(_take_steps(raced, best, max(steps - CANDIDATES * heat, 0), True)[0])
     return errors
 
 
-def _take_steps(task: Task, starts: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Take steps from starts `(B, S, P)`; returns the like and validation losses `(B, S)`."""
+def _take_steps(task: Task, starts: Tensor, steps: int, trusting: bool = False) -> tuple[Tensor, Tensor]:
+    """Take steps from starts `(B, S, P)`, compiled ones as `nstk build` does; returns the like and losses `(B, S)`."""
     y = task.y.repeat_interleave(starts.shape[1], 0)[..., None]  # (BS, 1024, 1)
     ones = torch.ones(len(task.x), dtype=torch.float64)
     train = Pairs(task.x[:_TRAIN], y[:, :_TRAIN], ones[:_TRAIN])
     valid = Pairs(task.x[_TRAIN:], y[:, _TRAIN:], ones[_TRAIN:])
-    fitted, loss = levenberg_marquardt(task.topology, starts.flatten(0, 1), train, valid, steps)
+    fitted, loss = levenberg_marquardt(task.topology, starts.flatten(0, 1), train, valid, steps, trusting=trusting)
     return fitted.view_as(starts), loss.view(starts.shape[:2])
 
 

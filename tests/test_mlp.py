@@ -103,6 +103,22 @@ def test_more_iterations_never_hurt():
         assert (more <= fewer).all()
 
 
+def test_a_trusted_start_near_a_minimum_needs_few_steps():
+    topology, params, _ = batch((2, 4, 4, 2), size=4)
+    train = wave()
+    fitted, loss = levenberg_marquardt(topology, params, train, train, 200)
+    shaken = fitted + 0.01 * torch.randn(fitted.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    assert (train.loss(topology, shaken) > 1000 * loss).all()
+    _, again = levenberg_marquardt(topology, shaken, train, train, 3, trusting=True)
+    assert (again < 2 * loss).all()
+    _, wary = levenberg_marquardt(topology, shaken, train, train, 3)
+    assert (again < wary).all()
+    # Where the loss is 1 or more, trust changes nothing.
+    far = [levenberg_marquardt(topology, 9 * params, train, train, 3, trusting=trusts)[0] for trusts in (False, True)]
+    assert (train.loss(topology, 9 * params) > 1).all()
+    assert torch.equal(*far)
+
+
 def test_early_stopping_returns_the_best_iterate():
     """Few noisy pairs: training goes on improving long after validation got worse."""
     topology, params, _ = batch((2, 8, 8, 2), size=3)

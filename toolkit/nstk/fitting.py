@@ -241,7 +241,9 @@ class _Fitter:
         starts = propose(topology, stages[0].survivors, self.goal.seed, compiled, self.mean, self.unit)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
-        params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
+        params, _ = race(
+            topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer, compiled is not None
+        )
         return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
 
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:

@@ -106,7 +106,13 @@ _CHUNK = 8 * 2**20
 
 
 def levenberg_marquardt(
-    topology: Topology, params: Tensor, train: Pairs, valid: Pairs, iterations: int, patience: int = 6
+    topology: Topology,
+    params: Tensor,
+    train: Pairs,
+    valid: Pairs,
+    iterations: int,
+    patience: int = 6,
+    trusting: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Fit a batch of networks by least squares, each with its own damping.
 
@@ -120,6 +126,9 @@ def levenberg_marquardt(
         valid: Pairs that choose, per network, which iterate is kept (early stopping).
         iterations: Upper bound on the number of steps.
         patience: Stop after this many checks (one each 10 steps) in which no network's validation loss fell by 1 %.
+        trusting: Starts of low loss are near a minimum worth having: the first damping falls as the residual does, the
+            root of the loss (Yamashita and Fukushima 2001). Else steps are spent on every halving of the damping,
+            which lead random starts out of poor valleys.
 
     Returns:
         Best parameters `(B, P)` and their validation losses `(B,)`.
@@ -129,6 +138,8 @@ def levenberg_marquardt(
     identity = torch.eye(size, dtype=params.dtype, device=params.device)
     factors = params.new_tensor(_FACTORS)
     damping = params.new_full((batch,), _FIRST_DAMPING)
+    if trusting:
+        damping *= train.loss(topology, params).clamp(1e-12, 1).sqrt()
     normal, gradient = params.new_empty(batch, size, size), params.new_empty(batch, size)
     loss = params.new_empty(batch)
     best, best_loss = params.clone(), valid.loss(topology, params)

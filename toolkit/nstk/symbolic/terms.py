@@ -222,9 +222,9 @@ class Algebra:
         if op == "==":
             holds, fails = apart.low == apart.high == 0, apart.low > 0 or apart.high < 0 or apart.smooth
         elif op == "<":
-            holds, fails = apart.high < 0, apart.low >= 0
+            holds, fails = apart.high < 0 or (apart.high == 0 and apart.smooth), apart.low >= 0
         else:
-            holds, fails = apart.high <= 0, apart.low > 0
+            holds, fails = apart.high <= 0, apart.low > 0 or (apart.low == 0 and apart.smooth)
         if holds or fails:
             return self.number(float(holds))
         factor, base = self.monic(apart)
