@@ -210,6 +210,56 @@ def test_formulas_compute_what_expressions_say(text, ranges):
 
 #: One a paragraph.
 PROGRAMS = """
+double f(double x, double y) { double *p = &x; *p += 1; if (y > 0) *p = y * x; return *p + x; }
+
+static void g(double *p, double *q) { if (*p > *q) { double t = *p; *p = *q; *q = t; } }
+double f(double x, double y) { g(&x, &y); return 3 * x - y; }
+
+static double g(const double *c, int n, double x) { double s = *c++; do s = s * x + *c++; while (--n); return s; }
+static const double c[] = {1, -2, 0.5, 3};
+double f(double x, double y) { double d[3] = {x, y, 2}; return g(c, 3, x) + g(d, 2, y); }
+
+static double g(double *p, int n) { double s = 0; for (; n > 0; n--) s += *p++ * n; return s; }
+double f(double x, double y) { double a[2][3] = {{x, y, 1}, {2, x, y}}; return g(a[1], 3) - g(a[0] + 1, 2) + *(*a); }
+
+double f(double x, double y) { double a[3] = {x, y, 3}, *p = a + 2, *q = &a[1]; if (x > 0) *q = 5; p -= 2; q--; *q += 1;
+return p[0] + a[1] * 2; }
+
+struct result { double value, error; };
+static int g(double x, struct result *r) { if (x > 0) { r->value = x; r->error = 1; return 0; }
+r->error = x; return 1; }
+double f(double x, double y) { struct result r; r.value = y; int bad = g(x, &r); if (bad) return r.error - 2;
+return r.value + r.error; }
+
+typedef struct { double re, im; } number;
+static void multiply(const number *a, const number *b, number *c) {
+number r = {a->re * b->re - a->im * b->im, a->re * b->im + a->im * b->re}; *c = r; }
+static double size(number a) { a.re *= a.re; return a.re + a.im * a.im; }
+double f(double x, double y) { number z = {x, y}, w; multiply(&z, &z, &w); multiply(&w, &z, &w); w.im += z.re;
+return size(w) + w.re; }
+
+typedef struct point { double at[2]; int n; } point;
+static void move(point *p, double by) { for (int i = 0; i < p->n; i++) p->at[i] += by * (i + 1); }
+double f(double x, double y) { point p = {{x, y}, 2}, *q = &p, s[2]; move(q, x); s[1] = p; move(&s[1], y);
+(*q).at[0] *= 2; return p.at[0] + 10 * s[1].at[1] + (&s[1])->at[0]; }
+
+static void half(double *v) { *v /= 2; }
+struct pair { double a, b; };
+double f(double x, double y) { struct pair p = {x, y}; half(&p.b); if (y > 0) half(&p.a); return p.a * 3 + p.b; }
+
+double f(double x, double y) { double s = 0; for (int i = 0; i < 9; i++) { if (x < i - 1) break; s += y; } return s; }
+
+double f(double x, double y) { double s = 0; for (int i = 0; i < 6; i++) { if (i % 2) continue; s += x * i;
+if (s > 3 * y) break; } return s; }
+
+double f(double x, double y) { int n = 0; for (;;) { n++; for (int i = 0; i < 3; i++) { if (i > n) break; x += i; }
+if (n == 4) break; } return x * n + y; }
+
+double f(double x, double y) { int n = 0; double s = x; while (n < 5) { n++; if (s < 0) continue; s -= y * y; }
+return s + n; }
+
+double f(double x, double y) { int n = 0; do { n += 1; if (n == 2) continue; x += n * y; } while (n < 4); return x; }
+
 double f(double x, double y) { if (x > y) return x; else return -y; }
 
 double f(double x, double y) { if (x < 0) return 1; if (y < 0) { y = x; return y * 2; } return x + y; }
@@ -329,17 +379,22 @@ def test_outputs_are_written_through_pointers():
 @pytest.mark.parametrize(
     "text",
     [
-        "double f(double x, double y) { double *p = &x; return *p + y; }",
         "double f(double x, double y) { return *(int *)&x; }",
-        "static double g(double *p) { return *p; } double f(double x, double y) { return g(&x); }",
         "double f(double x, double y) { while (x > 0) x -= y; return x; }",
         "double f(double x, double y) { for (int i = 0; i < 65; i++) x += y; return x; }",
         "double f(double x, double y) { for (;;) x += y; return x; }",
-        "double f(double x, double y) { for (int i = 0; i < 9; i++) { if (x < i) break; x += y; } return x; }",
         "double f(double x, double y) { return x > 0 ? f(x / 2, y) : y; }",
         "double f(double x, double y) { goto end; end: return x; }",
         "double f(double x, double y) { switch ((int)x) { case 1: return y; default: return x; } }",
-        "struct p { double a; }; double f(double x, double y) { struct p q; q.a = x; return q.a; }",
+        "union u { double a; int b; }; double f(double x, double y) { union u q; q.a = x; return q.b + y; }",
+        "double f(double x, double y) { double a[2] = {x, y}, *p = a; if (x > y) p = &y; return *p; }",
+        "double f(double x, double y) { double *p, a = x; p++; return *p + a + y; }",
+        "double f(double x, double y) { double *p = &x; return *(p + 1) + y; }",
+        "double f(double x, double y) { double *p = &x, *q = p; return q - p + y; }",
+        "double f(double x, double y) { double *p = &x; double **q = &p; return **q + y; }",
+        "static double n = 1; double f(double x, double y) { double *p = &n; return *p * x + y; }",
+        "struct p { double a; }; double f(double x, double y) { struct p q = {x, y}; return q.a; }",
+        "struct p { double a; }; double f(double x, double y) { struct p q = {x}; return q + y; }",
         "double f(double x, double y) { double a[2] = {x, y}; return a[(int)x]; }",
         "double f(double x, double y) { double a[2] = {x, y}; return a[2]; }",
         "double f(double x, double y) { double a[256][256]; a[0][0] = x; return a[0][0]; }",

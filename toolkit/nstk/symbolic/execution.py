@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pycparser import c_ast
 
-from nstk.symbolic.cells import Cell, Value, Variables, convert, copy_cell, count_cells, merge
+from nstk.symbolic.cells import Array, Cell, Pointer, Record, Value, Variables, convert, copy_cell, count_cells, merge
 from nstk.symbolic.expressions import Evaluator
 from nstk.symbolic.parsing import Parsed, contains, find_parameters, is_function, list_statements
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
@@ -17,19 +17,21 @@ _MAX_TURNS = 64  # of a loop
 _MAX_DEPTH = 12  # of calls
 _MAX_SIZE = 256  # of an array
 _MAX_COPIES = 50_000  # of variables, to follow both ways of a branch
-_JUMPS = c_ast.Goto, c_ast.Break, c_ast.Continue
+_JUMPS = c_ast.Break, c_ast.Continue
 
 
 @dataclass(frozen=True, eq=False)
 class _Turn:
-    """What a loop has left to do: its condition and, if it holds, its body.
+    """What a loop has left to do: a `for`'s step unless no turn was made, the condition and, if it holds, the body.
 
     Attributes:
+        step: None if there is none.
         condition: None if there is none.
-        body: With the step of a `for`.
+        body: Statements.
         left: Turns at most.
     """
 
+    step: c_ast.Node | None
     condition: c_ast.Node | None
     body: list[c_ast.Node]
     left: int
@@ -71,11 +73,15 @@ class Execution:
         if self._depth:
             self._evaluator.forget(variables)
         for parameter, argument in zip(parameters, arguments, strict=True):
-            if not isinstance(argument, list):
+            if isinstance(argument, tuple):
                 argument = convert(self._algebra, argument, is_integer(parameter.type))
+            elif isinstance(argument, Array):
+                argument = Pointer(argument, 0)
+            elif isinstance(argument, Record) and isinstance(parameter.type, c_ast.TypeDecl):
+                argument = copy_cell(argument, {})  # a structure itself, not its address
             variables[parameter.name] = argument
         self._depth += 1
-        self._shared = [p.name for p in parameters if isinstance(variables[p.name], list)]
+        self._shared = [p.name for p in parameters if not isinstance(variables[p.name], tuple)]
         try:
             result = self._run(list_statements(function.body), variables)
         finally:
@@ -108,6 +114,11 @@ class Execution:
                 rest[:0] = self._unroll(node, variables)
             elif isinstance(node, _Turn):
                 rest[:0] = self._repeat(node, variables)
+            elif isinstance(node, _JUMPS):
+                while rest and not isinstance(rest[0], _Turn):
+                    del rest[0]
+                if isinstance(node, c_ast.Break):
+                    del rest[:1]
             elif isinstance(node, c_ast.Compound):
                 rest[:0] = list_statements(node)
             elif isinstance(node, c_ast.DeclList):
@@ -119,7 +130,7 @@ class Execution:
         return None
 
     def _fork(
-        self, condition: Term, taken: list[c_ast.Node], other: list[c_ast.Node], variables: Variables
+        self, condition: Term, taken: list[c_ast.Node | _Turn], other: list[c_ast.Node | _Turn], variables: Variables
     ) -> Value | None:
         """Run both ways of a branch to the function's end; returns what it returns."""
         copy = self._copy(variables)
@@ -133,26 +144,26 @@ class Execution:
 
     def _merge(self, condition: Term, taken: Variables, other: Variables, names: Sequence[str]) -> None:
         """Make some variables what they are in `taken` where the condition is true, else what they are in `other`."""
+        done: set[int] = set()
         for name in names:
-            other[name] = merge(self._algebra, condition, taken[name], other[name])
+            other[name] = merge(self._algebra, condition, taken[name], other[name], done)
 
     def _unroll(self, node: c_ast.Node, variables: Variables) -> list[c_ast.Node | _Turn]:
         """Start a loop; returns what follows."""
-        body = list_statements(node.stmt)
-        if any(contains(part, *_JUMPS) for part in body):
-            raise TooComplexError("a loop that is left early")
+        body, step = list_statements(node.stmt), None
         if isinstance(node, c_ast.For):
+            step = node.next
             if node.init is not None:
                 self._run([node.init], variables)
-            if node.next is not None:
-                body.append(node.next)
-        turn = _Turn(node.cond, body, _MAX_TURNS)
+        turn = _Turn(step, node.cond, body, _MAX_TURNS)
         return [*body, turn] if isinstance(node, c_ast.DoWhile) else [turn]
 
     def _repeat(self, turn: _Turn, variables: Variables) -> list[c_ast.Node | _Turn]:
         """Return what a loop does next, nothing if its condition fails."""
         if not turn.left:
             raise TooComplexError("a long loop")
+        if turn.step is not None and turn.left < _MAX_TURNS:
+            self._evaluator.cell(turn.step, variables)
         if turn.condition is not None:
             condition = self._evaluator.truth(turn.condition, variables)
             if not condition.is_number:
@@ -165,7 +176,8 @@ class Execution:
         self._copies += sum(map(count_cells, variables.values()))
         if self._copies > _MAX_COPIES:
             raise TooComplexError("too many variables")
-        return {name: copy_cell(cell) for name, cell in variables.items()}
+        known: dict[int, Cell] = {}
+        return {name: copy_cell(cell, known) for name, cell in variables.items()}
 
     def _number_enumerators(self, enum: c_ast.Enum) -> None:
         count = 0
@@ -191,11 +203,31 @@ class Execution:
             size = max(size, len(given))
             self._evaluator.count(size)
             items = [*given, *[None] * (size - len(given))]
-            return [self._initialize(kind.type, item, variables) for item in items]
-        if not isinstance(kind, c_ast.TypeDecl) or isinstance(kind.type, c_ast.Struct | c_ast.Union):
-            raise TooComplexError("a pointer or a structure")
+            return Array(self._initialize(kind.type, item, variables) for item in items)
+        if isinstance(kind, c_ast.PtrDecl) and init is not None:
+            return self._evaluator.pointer(init, variables)
+        if isinstance(kind, c_ast.TypeDecl) and (members := self._parsed.members(kind)) is not None:
+            return self._initialize_record(members, init, given, variables)
+        if not isinstance(kind, c_ast.TypeDecl | c_ast.PtrDecl) or isinstance(kind.type, c_ast.Struct | c_ast.Union):
+            raise TooComplexError("a union")
         integer = self._parsed.is_integer(kind)
         first = given[0] if given else init
         if first is None or isinstance(first, c_ast.InitList):
             return self._algebra.number(0.0), integer
         return convert(self._algebra, self._evaluator.value(first, variables), integer)
+
+    def _initialize_record(
+        self, members: list[c_ast.Decl], init: c_ast.Node | None, given: list[c_ast.Node], variables: Variables
+    ) -> Cell:
+        if init is not None and not isinstance(init, c_ast.InitList):
+            found = self._evaluator.cell(init, variables)
+            if not isinstance(found, Record):
+                raise TooComplexError("a structure")
+            return copy_cell(found, {})
+        if len(given) > len(members) or any(isinstance(item, c_ast.NamedInitializer) for item in given):
+            raise TooComplexError("a structure")
+        items = [*given, *[None] * (len(members) - len(given))]
+        return Record(
+            (member.name, self._initialize(member.type, item, variables))
+            for member, item in zip(members, items, strict=True)
+        )

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pycparser import c_ast
 
-from nstk.symbolic.cells import Cell, Value, Variables, convert
+from nstk.symbolic.cells import Array, Box, Cell, Pointer, Record, Value, Variables, convert, copy_cell
 from nstk.symbolic.library import apply, floor, remainder, truncate
 from nstk.symbolic.parsing import Parsed, changes_variables, is_void
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
@@ -61,9 +62,14 @@ class Evaluator:
     def value(self, node: c_ast.Node, variables: Variables) -> Value:
         """Evaluate an expression that is a number."""
         found = self.cell(node, variables)
-        if isinstance(found, list):
+        if not isinstance(found, tuple):
             raise TooComplexError("an array as a number")
         return found
+
+    def pointer(self, node: c_ast.Node, variables: Variables) -> Cell:
+        """Evaluate an expression that is an address: of a structure, or of an array's element."""
+        found = self.cell(node, variables)
+        return Pointer(found, 0) if isinstance(found, Array) else found
 
     def cell(self, node: c_ast.Node, variables: Variables) -> Cell:
         """Evaluate an expression, change variables as it does.
@@ -80,20 +86,22 @@ class Evaluator:
         if isinstance(node, c_ast.ID):
             if node.name not in variables:
                 raise TooComplexError("an unknown name")
-            return variables[node.name]
+            return _unboxed(variables[node.name])
         if isinstance(node, c_ast.ArrayRef):
             cells, index = self._element(node, variables)
-            return cells[index]
+            return _unboxed(cells[index])
+        if isinstance(node, c_ast.StructRef):
+            return _unboxed(self._record(node, variables)[node.field.name])
         if isinstance(node, c_ast.BinaryOp):
             return self._binary(node, variables)
         if isinstance(node, c_ast.UnaryOp):
             return self._unary(node, variables)
         if isinstance(node, c_ast.Assignment):
-            value = self.value(node.rvalue, variables)
+            value = self.pointer(node.rvalue, variables)
             if node.op != "=":
                 if changes_variables(node.lvalue):
                     raise TooComplexError("a place that is looked at twice")
-                value = self._combine(node.op[:-1], self.value(node.lvalue, variables), value)
+                value = self._combine(node.op[:-1], self.pointer(node.lvalue, variables), value)
             return self._assign(node.lvalue, value, variables)
         if isinstance(node, c_ast.TernaryOp):
             return self._choose(node, variables)
@@ -107,37 +115,46 @@ class Evaluator:
             return self.cell(node.exprs[-1], variables)
         raise TooComplexError(type(node).__name__)
 
-    def _element(self, node: c_ast.ArrayRef, variables: Variables) -> tuple[list[Cell], int]:
-        cells = self.cell(node.name, variables)
-        index = self.whole(node.subscript, variables)
-        if not isinstance(cells, list) or not 0 <= index < len(cells):
-            raise TooComplexError("an index out of range")
-        return cells, index
+    def _element(self, node: c_ast.ArrayRef, variables: Variables) -> tuple[Array, int]:
+        return _at(self.pointer(node.name, variables), self.whole(node.subscript, variables))
 
-    def _target(self, node: c_ast.Node, variables: Variables) -> tuple[list[Cell], int]:
-        """Return the array and the index that `*` or an index stands for."""
-        if isinstance(node, c_ast.ArrayRef):
-            return self._element(node, variables)
-        cells = self.cell(node.expr, variables)
-        if not isinstance(cells, list) or not cells:
-            raise TooComplexError("a pointer")
-        return cells, 0
+    def _record(self, node: c_ast.StructRef, variables: Variables) -> Record:
+        """Return the structure of which a member is meant."""
+        found = self.pointer(node.name, variables)
+        if isinstance(found, Pointer):
+            cells, index = _at(found, 0)
+            found = cells[index]
+        if not isinstance(found, Record) or node.field.name not in found:
+            raise TooComplexError("a structure")
+        return found
 
-    def _assign(self, target: c_ast.Node, value: Value, variables: Variables) -> Value:
+    def _assign(self, target: c_ast.Node, value: Cell, variables: Variables) -> Cell:
+        holder: Any = variables
         if isinstance(target, c_ast.ID) and target.name in variables:
-            old = variables[target.name]
-        elif isinstance(target, c_ast.ArrayRef) or (isinstance(target, c_ast.UnaryOp) and target.op == "*"):
-            cells, index = self._target(target, variables)
-            old = cells[index]
+            place: Any = target.name
+        elif isinstance(target, c_ast.StructRef):
+            holder, place = self._record(target, variables), target.field.name
+        elif isinstance(target, c_ast.ArrayRef):
+            holder, place = self._element(target, variables)
+        elif isinstance(target, c_ast.UnaryOp) and target.op == "*":
+            found = self.pointer(target.expr, variables)
+            if isinstance(found, Record) and isinstance(value, Record):
+                found |= _copied(value)
+                return found
+            holder, place = _at(found, 0)
         else:
             raise TooComplexError("an assignment")
-        if isinstance(old, list):
+        if isinstance(holder[place], Box):
+            holder, place = holder[place].cells, 0
+        old = holder[place]
+        if isinstance(old, Record) and isinstance(value, Record):
+            old |= _copied(value)
+            return old
+        if isinstance(old, Array | Record):
             raise TooComplexError("an array")
-        value = convert(self.algebra, value, old[1])
-        if isinstance(target, c_ast.ID):
-            variables[target.name] = value
-        else:
-            cells[index] = value
+        if isinstance(value, tuple):
+            value = convert(self.algebra, value, old[1] if isinstance(old, tuple) else True)
+        holder[place] = value
         return value
 
     def _choose(self, node: c_ast.TernaryOp, variables: Variables) -> Cell:
@@ -157,16 +174,18 @@ class Evaluator:
             return self.cell(node.expr, variables)
         return convert(self.algebra, self.value(node.expr, variables), self.parsed.is_integer(kind))
 
-    def _unary(self, node: c_ast.UnaryOp, variables: Variables) -> Value:
+    def _unary(self, node: c_ast.UnaryOp, variables: Variables) -> Cell:
         algebra, op = self.algebra, node.op
         if op == "*":
-            cells, index = self._target(node, variables)
-            found = cells[index]
-            if isinstance(found, list):
-                raise TooComplexError("a pointer")
-            return found
-        if op in ("&", "sizeof"):
-            raise TooComplexError("a pointer")
+            found = self.pointer(node.expr, variables)
+            if isinstance(found, Record):
+                return found
+            cells, index = _at(found, 0)
+            return _unboxed(cells[index])
+        if op == "&":
+            return self._address(node.expr, variables)
+        if op == "sizeof":
+            raise TooComplexError("a size")
         if "++" in op or "--" in op:
             return self._step(node, variables)
         value = self.value(node.expr, variables)
@@ -180,17 +199,39 @@ class Evaluator:
             return algebra.sum(((-1.0, value[0]),), -1.0), True
         raise TooComplexError(op)
 
-    def _step(self, node: c_ast.UnaryOp, variables: Variables) -> Value:
+    def _address(self, node: c_ast.Node, variables: Variables) -> Cell:
+        """Return where something is; numbers are put in a box for it."""
+        holder: Any = variables
+        if isinstance(node, c_ast.ID) and node.name in variables and node.name not in self.parsed.names:
+            place: Any = node.name
+        elif isinstance(node, c_ast.StructRef):
+            holder, place = self._record(node, variables), node.field.name
+        elif isinstance(node, c_ast.ArrayRef):
+            holder, place = self._element(node, variables)
+            if not isinstance(holder[place], Record):
+                return Pointer(holder, place)
+        elif isinstance(node, c_ast.UnaryOp) and node.op == "*":
+            return self.pointer(node.expr, variables)
+        else:
+            raise TooComplexError("an address")
+        if isinstance(holder[place], tuple):
+            holder[place] = Box(Array([holder[place]]))
+        found = holder[place]
+        if isinstance(found, Pointer):
+            raise TooComplexError("a pointer's address")
+        return Pointer(found.cells, 0) if isinstance(found, Box) else found
+
+    def _step(self, node: c_ast.UnaryOp, variables: Variables) -> Cell:
         if changes_variables(node.expr):
             raise TooComplexError("a place that is looked at twice")
-        value = self.value(node.expr, variables)
-        step = 1.0 if "++" in node.op else -1.0
-        changed = self._assign(node.expr, (self.algebra.sum(((1.0, value[0]),), step), value[1]), variables)
+        value = self.pointer(node.expr, variables)
+        one = self.algebra.number(1.0), True
+        changed = self._assign(node.expr, self._combine("+" if "++" in node.op else "-", value, one), variables)
         return value if node.op[0] == "p" else changed
 
-    def _binary(self, node: c_ast.BinaryOp, variables: Variables) -> Value:
+    def _binary(self, node: c_ast.BinaryOp, variables: Variables) -> Cell:
         if node.op not in ("&&", "||"):
-            return self._combine(node.op, self.value(node.left, variables), self.value(node.right, variables))
+            return self._combine(node.op, self.pointer(node.left, variables), self.pointer(node.right, variables))
         first = self.truth(node.left, variables)
         if first.is_number and bool(first.value[0]) == (node.op == "||"):
             return first, True
@@ -199,7 +240,11 @@ class Evaluator:
         second = self.truth(node.right, variables)
         return (self.algebra.both if node.op == "&&" else self.algebra.either)(first, second), True
 
-    def _combine(self, op: str, a: Value, b: Value) -> Value:
+    def _combine(self, op: str, a: Cell, b: Cell) -> Cell:
+        if isinstance(a, Pointer) and isinstance(b, tuple) and b[0].is_number and op in ("+", "-"):
+            return Pointer(a.cells, a.offset + int(b[0].value[0]) * (1 if op == "+" else -1))
+        if not (isinstance(a, tuple) and isinstance(b, tuple)):
+            raise TooComplexError("an address as a number")
         algebra, integer = self.algebra, a[1] and b[1]
         if op == "+":
             return algebra.add(a[0], b[0]), integer
@@ -235,14 +280,31 @@ class Evaluator:
     def _call(self, node: c_ast.FuncCall, variables: Variables) -> Value:
         if not isinstance(node.name, c_ast.ID):
             raise TooComplexError("a call")
-        arguments = [self.cell(item, variables) for item in (node.args.exprs if node.args else [])]
+        arguments = [self.pointer(item, variables) for item in (node.args.exprs if node.args else [])]
         name = node.name.name
         if name in self.parsed.functions:
             result = self.call(name, arguments)
             self.forget(variables)
             return (self.algebra.number(0.0), True) if result is None else result
-        terms = [argument[0] for argument in arguments if not isinstance(argument, list)]
+        terms = [argument[0] for argument in arguments if isinstance(argument, tuple)]
         if len(terms) < len(arguments):
             raise TooComplexError("an array")
         name = library_name(name) or name
         return apply(self.algebra, name, terms), name in _WHOLE
+
+
+def _unboxed(cell: Cell) -> Cell:
+    return cell.cells[0] if isinstance(cell, Box) else cell
+
+
+def _copied(record: Record) -> Record:
+    copy = copy_cell(record, {})
+    assert isinstance(copy, Record)
+    return copy
+
+
+def _at(found: Cell, index: int) -> tuple[Array, int]:
+    """Return the array and the index that an address and an index mean."""
+    if not isinstance(found, Pointer) or not 0 <= found.offset + index < len(found.cells):
+        raise TooComplexError("an index out of range")
+    return found.cells, found.offset + index

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nstk.symbolic.cells import Cell
+from nstk.symbolic.cells import Array, Cell
 from nstk.symbolic.execution import Execution
 from nstk.symbolic.parsing import Parsed, find_parameters
 from nstk.symbolic.terms import Algebra, Term, TooComplexError, walk
@@ -45,23 +45,23 @@ def formulate(
     names = [parameter.name for parameter in find_parameters(program.functions[name])]
     known = arguments or {name: Argument(index) for index, name in enumerate(names)}
     given: list[Cell] = []
-    written: list[list[Cell]] = []
+    written: list[Array] = []
     for parameter in names:
         if parameter not in known:
             raise TooComplexError("a parameter that is not known")
         what = known[parameter]
         if what.first is None:
-            cells: list[Cell] = [(zero, False)] * max(what.size, 1)
+            cells = Array([(zero, False)] * max(what.size, 1))
             written.append(cells)
             given.append(cells)
         elif what.size:
-            given.append([(term, False) for term in inputs[what.first : what.first + what.size]])
+            given.append(Array((term, False) for term in inputs[what.first : what.first + what.size]))
         else:
             # Inputs beyond those that are known stand still.
             given.append((inputs[what.first] if what.first < len(inputs) else zero, False))
     returned = Execution(program, algebra).call(name, given)
     found = [] if returned is None else [returned[0]]
-    found += [cell[0] for cells in written for cell in cells if not isinstance(cell, list)]
+    found += [cell[0] for cells in written for cell in cells if isinstance(cell, tuple)]
     if any(term.op == "unknown" for term in walk(found)):
         raise TooComplexError("a variable that functions share")
     return found

@@ -24,6 +24,7 @@ class Parsed:
         enums: Of the file, those with values.
         integers: Names of types that are integers.
         changed: Variables of the file that functions change.
+        structures: Members of structures, by the name of a type or after `struct`.
     """
 
     functions: dict[str, c_ast.FuncDef]
@@ -31,6 +32,19 @@ class Parsed:
     enums: list[c_ast.Enum]
     integers: frozenset[str]
     changed: frozenset[str]
+    structures: dict[str, list[c_ast.Decl]]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the file's variables."""
+        return frozenset(node.name for node in self.variables)
+
+    def members(self, kind: c_ast.TypeDecl) -> list[c_ast.Decl] | None:
+        """Return the members of a structure; None if a type is none that is known."""
+        if isinstance(kind.type, c_ast.Struct):
+            return kind.type.decls or self.structures.get(f"struct {kind.type.name}")
+        names = getattr(kind.type, "names", [])
+        return self.structures.get(names[0]) if len(names) == 1 else None
 
     def is_integer(self, kind: c_ast.Node) -> bool:
         """Tell whether a type is an integer, or its elements or what it returns are."""
@@ -53,11 +67,17 @@ def read_program(text: str) -> Parsed:
         raise ValueError(f"not plain C: {error}") from None
     integers: set[str] = set()
     enums = []
+    structures: dict[str, list[c_ast.Decl]] = {}
     for node in tree.ext:
         if isinstance(node, c_ast.Typedef) and _is_integer(node.type, integers):
             integers.add(node.name)
         kind = getattr(node, "type", None)
         kind = kind.type if isinstance(kind, c_ast.TypeDecl) else kind
+        if isinstance(kind, c_ast.Struct):
+            if kind.decls and kind.name:
+                structures[f"struct {kind.name}"] = kind.decls
+            if isinstance(node, c_ast.Typedef):
+                structures[node.name] = kind.decls or structures.get(f"struct {kind.name}", [])
         if isinstance(kind, c_ast.Enum) and kind.values:
             enums.append(kind)
     functions = {node.decl.name: node for node in tree.ext if isinstance(node, c_ast.FuncDef)}
@@ -68,7 +88,7 @@ def read_program(text: str) -> Parsed:
     for name, function in functions.items():
         if changed & own[name] or _hides_names(function.body, _declared(function.decl) - {name}):
             raise ValueError("a name for two variables")
-    return Parsed(functions, variables, enums, frozenset(integers), changed)
+    return Parsed(functions, variables, enums, frozenset(integers), changed, structures)
 
 
 def is_function(node: c_ast.Decl) -> bool:

@@ -21,7 +21,7 @@ _TEXT_FLOOR = 1e-3
 _FITTED, _SHOWN, _HIDDEN = 96, 32, 64  # probes output layers are fitted to; points compared at: probes, and others
 _MEAN_WEIGHT = 0.1  # of all candidates beside the best one, so that none dies out
 _TEXT_ONLY, _SOME_PROBES = 0.35, 0.5  # cumulative shares of joint training
-_FEW = 1 / 8
+_FEW = 1 / 4
 _PART_WEIGHT = 0.25  # of each subformula beside its whole
 
 
