@@ -144,11 +144,34 @@ def test_text_alone_runs_nothing(folder, source):
     program = read(source, "bend")
     compiled = compile_program(program, str(folder), None, ignore)
     assert compiled.x.shape == (0, 1)
-    assert compiled.mean is None  # mean and scale are the pairs'
-    located = compile_with(*load_checkpoint(folder), program, None)
-    assert np.isfinite(located.mean).all()
-    assert (located.scale > 0).all()
-    np.testing.assert_array_equal(located.candidates[4, 4], compiled.candidates[4, 4])
+    assert np.isfinite(compiled.mean).all()
+    assert (compiled.scale > 0).all()
+    topology, mean, scale = Topology((1, 4, 4, 1)), np.array([3.0]), np.array([2.0])
+    starts = compiled.starts(topology, mean, scale)
+    # With mean and scale as predicted, and without.
+    np.testing.assert_array_equal(starts[1::2], compiled.candidates[4, 4][0])
+    np.testing.assert_array_equal(starts[1::2], compiled.without_location().starts(topology, mean, scale))
+    x = np.linspace(-1, 1, 9)[:, None]
+    located, plain = (mlp_forward(topology, params, x)[:, 0] for params in starts[:2])
+    np.testing.assert_allclose(located * scale + mean, plain * compiled.scale + compiled.mean)
+
+
+def test_text_alone_is_fitted_to_what_it_predicts(folder, source):
+    """Of the networks that are small the first is, and no other candidate is closer."""
+    program = read(source, "bend")
+    model, tokenizer = load_checkpoint(folder)
+    compiled = compile_with(model, tokenizer, program, None)
+    encoded = pad(tokenizer.encode(program.source, program.name, [(-20, 60)]))
+    there = (torch.arange(9) < 1).float()[None]
+    domain = [20 * there, 1 + 39 * there, there]
+    predicted = model(*encoded, *domain, writes=False).probes[0].detach().double().numpy()
+    x = unit_points()[:256, :1].astype(np.float64)
+    for hidden in ((4, 4), (8, 8)):
+        topology = Topology((1, *hidden, 1))
+        errors = [
+            np.square(mlp_forward(topology, p, x)[:, 0] - predicted).mean() for p in compiled.candidates[hidden][0]
+        ]
+        assert errors[0] < min(errors[1:])
 
 
 def test_constant_outputs(folder, source):

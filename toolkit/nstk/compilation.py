@@ -79,8 +79,7 @@ def compile_program(
         probes = run_probes(program, original)
     elif method != "compnet-text" and pairs is not None:
         probes = impute_probes(program, *pairs)
-    compiled = compile_with(model, tokenizer, program, probes)
-    return compiled if len(compiled.x) else compiled.without_location()
+    return compile_with(model, tokenizer, program, probes)
 
 
 def method_name(method: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from nstk.corpus.inputs import unit_points
 from nstk.hypernetwork.canonical import VARIANTS
@@ -19,6 +20,7 @@ from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, pad
+from nstk.mlp import Pairs, levenberg_marquardt
 from nstk.program import Program
 from nstk.surrogate import mlp_forward, scaling
 from nstk.symbolic.formulas import Argument
@@ -27,6 +29,8 @@ from nstk.topology import Topology
 Array = NDArray[np.float64]
 
 _RIDGE = 1e-6  # of the output layer fitted to the probes
+_STEPS = 10  # of Levenberg-Marquardt, where text alone is known: some 10 ms for each output
+_MOST_FITTED = 200  # parameters: more take longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +39,8 @@ class Compiled:
 
     Attributes:
         candidates: For hidden widths, parameters `(O, K, P)` of networks I-...-1, one per output, the best on the given
-            probes first, or on those that the text predicts. They compute (output - mean) / scale from inputs
-            normalized to [-1, 1].
+            probes first. Without any the first is the best on those that the text predicts, fitted to them. They
+            compute (output - mean) / scale from inputs normalized to [-1, 1].
         mean: `(O,)` of the probes, or as the text predicts it; None for what the surrogate will add.
         scale: `(O,)` standard deviation of the probes, or as the text predicts it; 1 for a constant output; None for
             what the surrogate will multiply by.
@@ -63,15 +67,19 @@ class Compiled:
             scale: `(O,)` that it multiplies them by, above 0.
 
         Returns:
-            `(S, P)`, every output's first candidate first; none for hidden widths that no head covers.
+            `(S, P)`, every output's first candidate first; none for hidden widths that no head covers. Mean and scale
+            that the text predicts may be far off: each candidate is there with them and, after that, without.
         """
         if topology.hidden not in self.candidates:
             return np.empty((0, topology.parameters))
-        found = self.candidates[topology.hidden].copy()  # (O, K, P)
+        found = plain = self.candidates[topology.hidden]  # (O, K, P)
         if self.mean is not None and self.scale is not None:
             *_, last = Topology((topology.widths[0], *topology.hidden, 1)).layers()
+            found = plain.copy()
             found[..., last.weight.start :] *= (self.scale / scale)[:, None, None]  # weights and bias
             found[..., last.bias] += ((self.mean - mean) / scale)[:, None, None]
+            if not len(self.x):
+                found = np.stack([found, plain], 2).reshape(len(plain), -1, plain.shape[-1])
         flat: Array = found.swapaxes(0, 1).reshape(-1, found.shape[-1])  # candidate by candidate
         if topology.widths[-1] == 1:
             return flat
@@ -149,8 +157,20 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
             errors = candidate_errors(topology, written, points, known, given)  # (O, K)
             order = errors.argsort(dim=1, stable=True)[..., None]
             ranked = written.gather(1, order.expand_as(written))
-        candidates[topology.hidden] = _without_absent(topology, ranked.double().numpy(), count)
+        found = _without_absent(topology, ranked.double().numpy(), count)
+        if shown is None and known is not None and topology.parameters <= _MOST_FITTED:
+            found[:, 0] = _fit(Topology((count, *topology.hidden, 1)), found[:, 0], points[:, :count], known)
+        candidates[topology.hidden] = found
     return Compiled(candidates, mean, scale, x, y)
+
+
+def _fit(topology: Topology, params: Array, points: Tensor, outputs: Tensor) -> Array:
+    """Fit networks `(O, P)` to the outputs `(O, N)` that the text predicts: they are all that is known."""
+    pairs = Pairs(points, outputs.double()[..., None], torch.ones(len(points), dtype=torch.float64))
+    with _one_thread():
+        fitted, _ = levenberg_marquardt(topology, torch.tensor(params), pairs, pairs, _STEPS, trusting=True)
+    result: Array = fitted.numpy()
+    return result
 
 
 @contextlib.contextmanager
