@@ -32,7 +32,8 @@ RACE_STEPS = RESTARTS * _HEAT + _FINAL
 CANDIDATES = 12  # compiled ones in a race
 _COMPILED_HEAT = 1 / 30  # of the budget, each
 _UNSURE = 0.2  # normalized error of a compiled start on the training pairs: better ones do better without a race
-LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE, _COMPILED_HEAT, "compiled starts are trusted")
+_TRUSTED = "compiled starts and winners of heats"
+LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE, _COMPILED_HEAT, _TRUSTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,7 @@ def race(task: Task, starts: Tensor) -> Tensor:
     Races of eight, twelve and 24 starts brought higher errors on the validation split.
     """
     best = take_best(*_take_steps(task, starts, _HEAT))
-    return task.nmse(_take_steps(task, best, _FINAL)[0])
+    return task.nmse(_take_steps(task, best, _FINAL, True)[0])  # trusted by then: errors 6 % lower there
 
 
 def race_compiled(task: Task, candidates: Tensor) -> Tensor:
@@ -177,7 +178,7 @@ def _spend(task: Task, candidates: Tensor, steps: int, budget: int) -> Tensor:
 
 
 def _take_steps(task: Task, starts: Tensor, steps: int, trusting: bool = False) -> tuple[Tensor, Tensor]:
-    """Take steps from starts `(B, S, P)`, compiled ones as `nstk build` does; returns the like and losses `(B, S)`."""
+    """Take steps from starts `(B, S, P)`, `trusting` them or not; returns the like and validation losses `(B, S)`."""
     y = task.y.repeat_interleave(starts.shape[1], 0)[..., None]  # (BS, 1024, 1)
     ones = torch.ones(len(task.x), dtype=torch.float64)
     train = Pairs(task.x[:_TRAIN], y[:, :_TRAIN], ones[:_TRAIN])
