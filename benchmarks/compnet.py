@@ -59,6 +59,7 @@ from nstk.compilation import SHIPPED
 from nstk.corpus.inputs import PROBES
 
 RESULT = Path(__file__).parent / "results" / "compnet.json"
+MADE = RESULT.with_name("compnet_made.json")
 FEWER_PROBES = (128, 64, 32)
 RANDOM = 3  # starts, and races
 
@@ -72,7 +73,7 @@ class Evaluation:
 
     Args:
         functions: F functions to judge by.
-        trained: Which of them equal a training row but for shift and scale.
+        trained: Which of them equal a training row but for shift and scale, or a part or a recombination of some.
         methods: What is judged.
         out: File that holds what an earlier run measured, and gets the rest.
     """
@@ -113,17 +114,18 @@ class Evaluation:
                 found.setdefault(column, np.empty(len(self.functions)))[numbers] = values.numpy()
         self._columns |= {column: [float(f"{value:.4g}") for value in values] for column, values in found.items()}
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
-        self._save()
+        self.save()
 
     def measure_programs(self) -> None:
         """Measure ParrotBench unless it is there."""
         if not self._programs:
             self._programs = measure_programs(self.methods)
-            self._save()
+            self.save()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write what is known."""
         seen, trained = np.array([function.seen for function in self.functions]), np.array(self._trained)
-        groups = {"all": seen | True, "never seen": ~seen, "nor shifted or scaled": ~seen & ~trained}
+        groups = {"all": seen | True, "never seen": ~seen, "in no form": ~seen & ~trained}
         columns = {name: self.column(name) for name in sorted(self._columns)}
         result = describe(["nstk", "numpy", "torch", "transformers"])
         result |= {"groups": {name: int(chosen.sum()) for name, chosen in groups.items()}, "weights": self._weights}
@@ -133,7 +135,7 @@ class Evaluation:
             "package": [function.package for function in self.functions],
             "inputs": [len(function.sample.program.inputs) for function in self.functions],
             "behaviour_seen": seen.astype(int).tolist(),
-            "seen_but_for_shift_and_scale": trained.astype(int).tolist(),
+            "seen_in_some_form": trained.astype(int).tolist(),
         }
         result["columns"] = {name: self._columns[name] for name in columns}
         scratch = self._out.with_suffix(".tmp")
@@ -244,10 +246,15 @@ def main() -> None:
     if given.functions is not None and given.functions < len(functions):
         chosen = np.random.default_rng(0).choice(len(functions), given.functions, replace=False)
         functions = [functions[i] for i in sorted(chosen)]
-    trained = find_trained(given.corpus, functions)
+    made = json.loads(MADE.read_text())["functions"]
+    trained = [
+        equal or any(function.id in ids for ids in made.values())
+        for function, equal in zip(functions, find_trained(given.corpus, functions), strict=True)
+    ]
     evaluation = Evaluation(functions, trained, Methods(given.checkpoint, given.baselines), given.out)
     for part in given.part or PARTS:
         PARTS[part](evaluation)
+    evaluation.save()
 
 
 if __name__ == "__main__":

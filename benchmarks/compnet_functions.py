@@ -24,7 +24,7 @@ from nstk.program import CType, Input, Output, Parameter, Program
 Array = NDArray[np.float64]
 
 PAIRS = 1024  # of the shared inputs, the first: what everyone may see; the others test
-_SAME = 1e-4  # nmse below which standardized outputs are one behaviour, as in `TrainingData.seen_behaviours`
+SAME = 1e-4  # nmse below which standardized outputs are one behaviour, as in `TrainingData.seen_behaviours`
 _SINGLE = CType("float", "float")
 
 
@@ -88,14 +88,14 @@ def find_trained(corpus: Path, functions: Sequence[Function]) -> list[bool]:
 
     This is what a network that reads standardized probes may have learned by heart: all rising lines are one behaviour.
     """
-    mine = _standardize(np.stack([function.sample.probes.y[:, 0] for function in functions]))  # (F, 256)
+    mine = standardize(np.stack([function.sample.probes.y[:, 0] for function in functions]))  # (F, 256)
     closest = np.full(len(functions), np.inf)
     for path in data_files(corpus, "train"):
         outputs = [domain["outputs"][:PROBES] for row in read_shard(path, ["domains"]) for domain in row["domains"]]
-        theirs = _standardize(np.stack(outputs))  # (R, 256)
+        theirs = standardize(np.stack(outputs))  # (R, 256)
         # Both have length sqrt(256), so that distances follow from products.
         closest = np.minimum(closest, 2 - 2 * (mine @ theirs.T).max(1) / PROBES)
-    return [bool(distance < _SAME) for distance in closest]
+    return [bool(distance < SAME) for distance in closest]
 
 
 def group_by_inputs(functions: Sequence[Function]) -> Iterator[NDArray[np.int64]]:
@@ -124,7 +124,7 @@ def _program(row: dict[str, Any], varying: int) -> Program:
     return Program(row["name"], row["file"], 1, row["text"], parameters, _SINGLE, inputs, (Output("result", _SINGLE),))
 
 
-def _standardize(outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+def standardize(outputs: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return rows of outputs with mean 0 and deviation 1, in float32; those that do not vary are 0."""
     centred = outputs - outputs.mean(1, keepdims=True, dtype=np.float64)
     deviation = centred.std(1, keepdims=True)

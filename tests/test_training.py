@@ -60,7 +60,7 @@ def small_pack(programs: int = 40) -> Pack:
         a, b, c = rng.uniform(0.5, 2, 3).round(2)
         two = index % 2
         inputs.append(1 + two)
-        read = "x" if index % 5 else "*(&x + 0)"  # some texts have no formula
+        read = "x" if index % 5 else "*(float *)&x"  # some texts have no formula
         texts.append(
             f"float f(float x{', float y' if two else ''}) "
             f"{{ return {a}f * sinf({b}f * {read}){f' + {c}f * y' * two}; }}"
@@ -358,7 +358,7 @@ def test_paper_preset_takes_a_pretrained_encoder(pack_file, tmp_path):
 def test_going_on_from_another_run(pack_file, tmp_path):
     train(pack_file, tmp_path / "trunk", options(steps=3, stages=("trunk",)))
     given = options(steps=40, stages=("text", "joint"), start=tmp_path / "trunk" / "model", seed=1)
-    train(pack_file, tmp_path / "run", given)
+    assert train(pack_file, tmp_path / "run", given)["drawn"] == []
     lines = [json.loads(line) for line in (tmp_path / "run" / "curves.jsonl").read_text().splitlines()]
     assert [line["group"] for line in lines] == ["text", "validation", "joint", "validation"]
     before, after = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("trunk", "run"))
@@ -369,6 +369,20 @@ def test_going_on_from_another_run(pack_file, tmp_path):
         train(pack_file, tmp_path / "none", options(stages=("paper",)))
     with pytest.raises(UsageError, match="cannot load a hypernetwork"):
         train(pack_file, tmp_path / "none", options(start=tmp_path))
+
+
+def test_weights_that_do_not_fit_are_told(pack_file, tmp_path):
+    train(pack_file, tmp_path / "few", options(steps=1, stages=("trunk",)))
+    told = []
+    more = options(
+        steps=1,
+        stages=("trunk",),
+        start=tmp_path / "few" / "model",
+        changes=(*(pair for pair in TINY if pair[0] != "candidates"), ("candidates", [2, 3])),
+    )
+    record = train(pack_file, tmp_path / "more", more, lambda share, text: told.append(text))
+    assert record["drawn"] == ["heads.1.weight", "heads.1.bias"]
+    assert "heads.1.weight, heads.1.bias" in told[0]
 
 
 def test_minutes(pack_file, tmp_path):
