@@ -31,6 +31,7 @@ from nstk.hypernetwork.initialization import BASELINES
 from nstk.resources import render
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.data import TrainingData
+from nstk.training.options import TrainOptions
 from nstk.training.state import read_record
 
 RESULTS = Path(__file__).parent / "results"
@@ -73,6 +74,7 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
     record, contents = read_record(folder), read_pack(pack)
     options = record["options"]
     chosen = "".join(f" --stage {name}" for name in options.get("stages", ()))
+    rate = "" if options["rate"] == TrainOptions.rate else f" --rate {options['rate']:g}"
     lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
     lines = [line for line in lines if line["step"] <= record["step"]]
     stages, before = [], 0
@@ -85,7 +87,7 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
             before = logged[-1]["step"]
     logged = [line for line in lines if line["group"] in STAGES]
     return {
-        "command": f"nstk train {pack.name}{' --start BEFORE' * bool(chosen)}{chosen} --minutes {options['minutes']:g}",
+        "command": f"nstk train {pack.name}{' --start BEFORE' * bool(chosen)}{chosen}{rate} --minutes {options['minutes']:g}",
         "programs": len(contents.texts),
         "rows": len(contents.program),
         "steps": record["step"],
