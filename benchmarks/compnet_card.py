@@ -74,7 +74,9 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
     record, contents = read_record(folder), read_pack(pack)
     options = record["options"]
     chosen = "".join(f" --stage {name}" for name in options.get("stages", ()))
-    rate = "" if options["rate"] == TrainOptions.rate else f" --rate {options['rate']:g}"
+    chosen = f"{' --start BEFORE' * bool(chosen)}{chosen}"
+    if options["rate"] != TrainOptions.rate:
+        chosen += f" --rate {options['rate']:g}"
     lines = [json.loads(line) for line in (folder / "curves.jsonl").read_text().splitlines()]
     lines = [line for line in lines if line["step"] <= record["step"]]
     stages, before = [], 0
@@ -87,7 +89,7 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
             before = logged[-1]["step"]
     logged = [line for line in lines if line["group"] in STAGES]
     return {
-        "command": f"nstk train {pack.name}{' --start BEFORE' * bool(chosen)}{chosen}{rate} --minutes {options['minutes']:g}",
+        "command": f"nstk train {pack.name}{chosen} --minutes {options['minutes']:g}",
         "programs": len(contents.texts),
         "rows": len(contents.program),
         "steps": record["step"],
