@@ -6,7 +6,7 @@ what a formula computes is computed from it.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,11 +186,9 @@ def read_recombined(
                 found.append(part)
     if not found:
         return None
-    others = {name: np.concatenate([getattr(part, name) for part in found]) for name in _OTHERS}
+    names = [field.name for field in fields(Recombined) if field.name != "rows"]
+    others = {name: np.concatenate([getattr(part, name) for part in found]) for name in names}
     return Recombined(join(part.rows for part in found), **others)
-
-
-_OTHERS = ("inputs", "centre", "half_width", "y", "mean", "scale")
 
 
 def _recombine(job: tuple[ProgramTokenizer, NDArray[np.float64], int, Sequence[_Source], int]) -> Recombined | None:
