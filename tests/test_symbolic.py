@@ -243,6 +243,10 @@ static void move(point *p, double by) { for (int i = 0; i < p->n; i++) p->at[i] 
 double f(double x, double y) { point p = {{x, y}, 2}, *q = &p, s[2]; move(q, x); s[1] = p; move(&s[1], y);
 (*q).at[0] *= 2; return p.at[0] + 10 * s[1].at[1] + (&s[1])->at[0]; }
 
+typedef struct { double a, b[2]; } both;
+double f(double x, double y) { both p = {x, {y, 1}}, q = {2, {3, x}}; double *v = &p.a, *w = p.b; p = q;
+*v += y; w[1] += 1; q.a = 9; return p.a + 2 * p.b[0] + 3 * p.b[1]; }
+
 static void half(double *v) { *v /= 2; }
 struct pair { double a, b; };
 double f(double x, double y) { struct pair p = {x, y}; half(&p.b); if (y > 0) half(&p.a); return p.a * 3 + p.b; }

@@ -67,6 +67,29 @@ def copy_cell(cell: Cell, known: dict[int, Cell]) -> Cell:
     return known[id(cell)]
 
 
+def overwrite(old: Cell, new: Cell) -> Cell:
+    """Return what a variable holds that held `old` and gets a copy of `new`; arrays and structures stay where they are.
+
+    Raises:
+        TooComplexError: They are of different kinds.
+    """
+    if isinstance(new, Box):
+        new = new.cells[0]
+    if isinstance(old, Box):
+        old.cells[0] = overwrite(old.cells[0], new)
+        return old
+    if isinstance(old, Record) and isinstance(new, Record) and old.keys() == new.keys():
+        for name in old:
+            old[name] = overwrite(old[name], new[name])
+        return old
+    if isinstance(old, Array) and isinstance(new, Array) and len(old) == len(new):
+        old[:] = [overwrite(a, b) for a, b in zip(old, new, strict=True)]
+        return old
+    if isinstance(old, Array | Record) or isinstance(new, Array | Record):
+        raise TooComplexError("an array")
+    return new
+
+
 def count_cells(cell: Cell) -> int:
     """Return how many values a cell holds."""
     if isinstance(cell, Record):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pycparser import c_ast
 
-from nstk.symbolic.cells import Array, Box, Cell, Pointer, Record, Value, Variables, convert, copy_cell
+from nstk.symbolic.cells import Array, Box, Cell, Pointer, Record, Value, Variables, convert, overwrite
 from nstk.symbolic.library import apply, floor, remainder, truncate
 from nstk.symbolic.parsing import Parsed, changes_variables, is_void
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
@@ -139,22 +139,16 @@ class Evaluator:
         elif isinstance(target, c_ast.UnaryOp) and target.op == "*":
             found = self.pointer(target.expr, variables)
             if isinstance(found, Record) and isinstance(value, Record):
-                found |= _copied(value)
-                return found
+                return overwrite(found, value)
             holder, place = _at(found, 0)
         else:
             raise TooComplexError("an assignment")
         if isinstance(holder[place], Box):
             holder, place = holder[place].cells, 0
         old = holder[place]
-        if isinstance(old, Record) and isinstance(value, Record):
-            old |= _copied(value)
-            return old
-        if isinstance(old, Array | Record):
-            raise TooComplexError("an array")
         if isinstance(value, tuple):
             value = convert(self.algebra, value, old[1] if isinstance(old, tuple) else True)
-        holder[place] = value
+        holder[place] = overwrite(old, value)
         return value
 
     def _choose(self, node: c_ast.TernaryOp, variables: Variables) -> Cell:
@@ -295,12 +289,6 @@ class Evaluator:
 
 def _unboxed(cell: Cell) -> Cell:
     return cell.cells[0] if isinstance(cell, Box) else cell
-
-
-def _copied(record: Record) -> Record:
-    copy = copy_cell(record, {})
-    assert isinstance(copy, Record)
-    return copy
 
 
 def _at(found: Cell, index: int) -> tuple[Array, int]:
