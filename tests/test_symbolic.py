@@ -219,6 +219,9 @@ static double g(const double *c, int n, double x) { double s = *c++; do s = s * 
 static const double c[] = {1, -2, 0.5, 3};
 double f(double x, double y) { double d[3] = {x, y, 2}; return g(c, 3, x) + g(d, 2, y); }
 
+static double g(const double *p, double x) { double s = x, *q = &s; *q += p[1]; return s * p[0]; }
+double f(double x, double y) { double a[2] = {2, y}; return x > 0 && g(a, x) > y ? g(a, x) : g(a + 0, -x); }
+
 static double g(double *p, int n) { double s = 0; for (; n > 0; n--) s += *p++ * n; return s; }
 double f(double x, double y) { double a[2][3] = {{x, y, 1}, {2, x, y}}; return g(a[1], 3) - g(a[0] + 1, 2) + *(*a); }
 
@@ -410,6 +413,8 @@ def test_outputs_are_written_through_pointers():
         "double f(double x, double y) { return x * \"a\"; }",
         "double f(double x, double y) { x > 0 && (y = 2); return y; }",
         "double f(double x, double y) { x > 0 ? y++ : 0; return y; }",
+        "static int g(double *p) { *p = 3; return 1; } double f(double x, double y) { return (x > 0 ? g(&y) : 0) + y; }",
+        "static int g(double *p) { *p = 3; return 1; } double f(double x, double y) { return (x > 0 && g(&y)) + y; }",
         "double f(double x, double y) { double a[2] = {x, y}; int i = 0; a[i++] += 2; return a[0] + i; }",
         "double f(double x, double y) { { double x = 1; y += x; } return x + y; }",
         "static int n; static int g(void) { return ++n; } double f(double x, double y) { g(); return x * g(); }",

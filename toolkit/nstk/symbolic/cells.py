@@ -97,6 +97,14 @@ def count_cells(cell: Cell) -> int:
     return sum(map(count_cells, cell)) if isinstance(cell, Array) else 1
 
 
+def list_values(cell: Cell) -> list[Value]:
+    """Return all values that can be reached from a cell."""
+    if isinstance(cell, tuple):
+        return [cell]
+    inner = cell.values() if isinstance(cell, Record) else cell if isinstance(cell, Array) else cell.cells
+    return [value for part in inner for value in list_values(part)]
+
+
 def merge(algebra: Algebra, condition: Term, a: Cell, b: Cell, done: set[int]) -> Cell:
     """Return what holds a where the condition is true and else b.
 

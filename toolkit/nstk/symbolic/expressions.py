@@ -7,7 +7,7 @@ from typing import Any
 
 from pycparser import c_ast
 
-from nstk.symbolic.cells import Array, Box, Cell, Pointer, Record, Value, Variables, convert, overwrite
+from nstk.symbolic.cells import Array, Box, Cell, Pointer, Record, Value, Variables, convert, list_values, overwrite
 from nstk.symbolic.library import apply, floor, remainder, truncate
 from nstk.symbolic.parsing import Parsed, changes_variables, is_void
 from nstk.symbolic.terms import Algebra, Term, TooComplexError
@@ -32,6 +32,7 @@ class Evaluator:
     algebra: Algebra
     call: Callable[[str, Sequence[Cell]], Value | None]
     _steps: int = 0
+    _doubtful: bool = False  # what is evaluated may not happen
 
     def count(self, steps: int = 1) -> None:
         """Count steps of work.
@@ -157,8 +158,16 @@ class Evaluator:
             return self.cell(node.iftrue if condition.value[0] else node.iffalse, variables)
         if changes_variables(node.iftrue) or changes_variables(node.iffalse):
             raise TooComplexError("a change that may be")
-        first, second = self.value(node.iftrue, variables), self.value(node.iffalse, variables)
+        first, second = self._doubt(node.iftrue, variables), self._doubt(node.iffalse, variables)
         return self.algebra.choose(condition, first[0], second[0]), first[1] and second[1]
+
+    def _doubt(self, node: c_ast.Node, variables: Variables) -> Value:
+        """Evaluate an expression that may not be."""
+        before, self._doubtful = self._doubtful, True
+        try:
+            return self.value(node, variables)
+        finally:
+            self._doubtful = before
 
     def _cast(self, node: c_ast.Cast, variables: Variables) -> Cell:
         kind = node.to_type.type
@@ -231,7 +240,8 @@ class Evaluator:
             return first, True
         if not first.is_number and changes_variables(node.right):
             raise TooComplexError("a change that may be")
-        second = self.truth(node.right, variables)
+        evaluate = self.value if first.is_number else self._doubt
+        second = self.algebra.truth(evaluate(node.right, variables)[0])
         return (self.algebra.both if node.op == "&&" else self.algebra.either)(first, second), True
 
     def _combine(self, op: str, a: Cell, b: Cell) -> Cell:
@@ -277,7 +287,7 @@ class Evaluator:
         arguments = [self.pointer(item, variables) for item in (node.args.exprs if node.args else [])]
         name = node.name.name
         if name in self.parsed.functions:
-            result = self.call(name, arguments)
+            result = self._call_own(name, arguments)
             self.forget(variables)
             return (self.algebra.number(0.0), True) if result is None else result
         terms = [argument[0] for argument in arguments if isinstance(argument, tuple)]
@@ -285,6 +295,15 @@ class Evaluator:
             raise TooComplexError("an array")
         name = library_name(name) or name
         return apply(self.algebra, name, terms), name in _WHOLE
+
+    def _call_own(self, name: str, arguments: Sequence[Cell]) -> Value | None:
+        before, doubtful = [list_values(argument) for argument in arguments], self._doubtful
+        self._doubtful = False
+        result = self.call(name, arguments)
+        self._doubtful = doubtful
+        if doubtful and before != [list_values(argument) for argument in arguments]:
+            raise TooComplexError("a change that may be")
+        return result
 
 
 def _unboxed(cell: Cell) -> Cell:
