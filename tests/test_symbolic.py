@@ -413,7 +413,7 @@ def test_outputs_are_written_through_pointers():
         "double f(double x, double y) { return x * \"a\"; }",
         "double f(double x, double y) { x > 0 && (y = 2); return y; }",
         "double f(double x, double y) { x > 0 ? y++ : 0; return y; }",
-        "static int g(double *p) { *p = 3; return 1; } double f(double x, double y) { return (x > 0 ? g(&y) : 0) + y; }",
+        "static int g(double *p) { return *p = 3; } double f(double x, double y) { return (x > 0 ? g(&y) : 0) + y; }",
         "static int g(double *p) { *p = 3; return 1; } double f(double x, double y) { return (x > 0 && g(&y)) + y; }",
         "double f(double x, double y) { double a[2] = {x, y}; int i = 0; a[i++] += 2; return a[0] + i; }",
         "double f(double x, double y) { { double x = 1; y += x; } return x + y; }",
