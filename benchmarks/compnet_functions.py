@@ -88,14 +88,19 @@ def find_trained(corpus: Path, functions: Sequence[Function]) -> list[bool]:
 
     This is what a network that reads standardized probes may have learned by heart: all rising lines are one behaviour.
     """
-    mine = standardize(np.stack([function.sample.probes.y[:, 0] for function in functions]))  # (F, 256)
     closest = np.full(len(functions), np.inf)
     for path in data_files(corpus, "train"):
         outputs = [domain["outputs"][:PROBES] for row in read_shard(path, ["domains"]) for domain in row["domains"]]
-        theirs = standardize(np.stack(outputs))  # (R, 256)
-        # Both have length sqrt(256), so that distances follow from products.
-        closest = np.minimum(closest, 2 - 2 * (mine @ theirs.T).max(1) / PROBES)
+        closest = np.minimum(closest, measure_distances(functions, np.stack(outputs)))
     return [bool(distance < SAME) for distance in closest]
+
+
+def measure_distances(functions: Sequence[Function], outputs: NDArray[np.floating]) -> Array:
+    """Return how far each function `(F,)` is from the closest of some outputs `(R, 256)`, all standardized, as nmse."""
+    mine = _standardize(np.stack([function.sample.probes.y[:, 0] for function in functions]))  # (F, 256)
+    # All have length sqrt(256), so that distances follow from products.
+    distances: Array = 2 - 2 * (mine @ _standardize(outputs).T).max(1) / PROBES
+    return distances
 
 
 def group_by_inputs(functions: Sequence[Function]) -> Iterator[NDArray[np.int64]]:
@@ -124,7 +129,7 @@ def _program(row: dict[str, Any], varying: int) -> Program:
     return Program(row["name"], row["file"], 1, row["text"], parameters, _SINGLE, inputs, (Output("result", _SINGLE),))
 
 
-def standardize(outputs: NDArray[np.floating]) -> NDArray[np.float32]:
+def _standardize(outputs: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return rows of outputs with mean 0 and deviation 1, in float32; those that do not vary are 0."""
     centred = outputs - outputs.mean(1, keepdims=True, dtype=np.float64)
     deviation = centred.std(1, keepdims=True)

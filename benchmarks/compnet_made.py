@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from compnet_functions import SAME, read_functions, standardize
+from compnet_functions import SAME, measure_distances, read_functions
 from machine import describe
 
 from nstk.compilation import SHIPPED
@@ -32,7 +32,6 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     given = parser.parse_args()
     functions = read_functions(given.corpus)
-    mine = standardize(np.stack([function.sample.probes.y[:, 0] for function in functions]))  # (F, 256)
     model, tokenizer = load_checkpoint(SHIPPED / "compnet")
     data = TrainingData(
         read_pack(given.pack),
@@ -49,9 +48,7 @@ def main() -> None:
             made = {"parts": batch.parts.y} | ({RECOMBINED: batch.y[:, : data.probes]} if name == RECOMBINED else {})
             for kind, y in made.items():
                 if len(y):
-                    # Both have length sqrt(256), so that distances follow from products.
-                    distance = 2 - 2 * (mine @ standardize(y.numpy()).T).max(1) / mine.shape[1]
-                    closest[kind] = np.minimum(closest[kind], distance)
+                    closest[kind] = np.minimum(closest[kind], measure_distances(functions, y.numpy()))
     found = {kind: [functions[i].id for i in np.flatnonzero(distances < SAME)] for kind, distances in closest.items()}
     result = describe(["nstk", "numpy", "torch"])
     result |= {"formulas": len(data.train[RECOMBINED]), "functions": found}

@@ -1,6 +1,7 @@
 """Where fits start from: random parameters, the paper's baselines, or what the hypernetwork writes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ class Methods:
             return _place(task, [adopt(self._initializations[name], sample.program) for sample in samples])
         proposals = self._compile(samples, 0 if name == "compnet-text" else shown)
         if name == "compnet-text" and not located:
-            proposals = [proposal.without_location() for proposal in proposals]
+            proposals = [replace(proposal, mean=None, scale=None) for proposal in proposals]
         candidates = _place(task, proposals)
         return candidates[:, :1] if name == "compnet-text" else _choose(task, candidates, proposals)
 

@@ -4,6 +4,7 @@ Starts race: every stage fits what is left of the field for a while and keeps th
 iterations, never seconds, so equal arguments give equal networks on one machine.
 """
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ def race(
     field = len(starts)
     train, valid = _pairs(x, y, separate), _pairs(x_valid, y_valid, separate)
     loss = torch.zeros(len(params), dtype=torch.float64)
+    fit = functools.partial(mlp.levenberg_marquardt, trusting=trusting) if optimizer == "lm" else mlp.adam
     heats = stages if optimizer == "lm" else [Stage(field, len(x), 5000)]
     for heat in heats:
         keep = min(heat.survivors, field)
@@ -122,11 +124,7 @@ def race(
         )
         field = keep
         owner = torch.arange(groups).repeat_interleave(field)
-        pairs = train.head(heat.pairs).of(owner), valid.of(owner)
-        if optimizer == "lm":
-            params, loss = mlp.levenberg_marquardt(topology, params, *pairs, heat.iterations, trusting=trusting)
-        else:
-            params, loss = mlp.adam(topology, params, *pairs, heat.iterations)
+        params, loss = fit(topology, params, train.head(heat.pairs).of(owner), valid.of(owner), heat.iterations)
     loss, order = loss.view(groups, field).sort(dim=1, stable=True)
     ranked = params.view(groups, field, -1).gather(1, order[..., None].expand(-1, -1, params.shape[-1]))
     return ranked.numpy(), loss.numpy()

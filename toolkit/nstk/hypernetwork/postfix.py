@@ -7,12 +7,12 @@ operands stand, so that reading upward along the links computes the formula.
 from dataclasses import dataclass, field
 
 from nstk.symbolic.intervals import power_range, times
-from nstk.symbolic.terms import Term, TooComplexError
+from nstk.symbolic.terms import COMPARISONS, Term, TooComplexError
 
 #: Words for what a formula does, where C has none.
 WORDS = ("square", "inverse")
 _WORDS = {
-    "lt": "<", "le": "<=", "eq": "==", "not": "!", "and": "&&", "or": "||", "max": "fmax", "min": "fmin", "abs": "fabs",
+    **COMPARISONS, "not": "!", "and": "&&", "or": "||", "max": "fmax", "min": "fmin", "abs": "fabs",
 }  # fmt: skip
 _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "inverse"}
 

@@ -6,7 +6,7 @@ program with several outputs is compiled once for each, as if it had no other.
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -53,10 +53,6 @@ class Compiled:
     scale: Array | None
     x: Array
     y: Array
-
-    def without_location(self) -> "Compiled":
-        """Return the same, mean and scale left to the surrogate: pairs tell them better than text does."""
-        return replace(self, mean=None, scale=None)
 
     def starts(self, topology: Topology, mean: Array, scale: Array) -> Array:
         """Return starts for a surrogate standardized in its own way.

@@ -68,7 +68,7 @@ class Evaluator:
         return found
 
     def pointer(self, node: c_ast.Node, variables: Variables) -> Cell:
-        """Evaluate an expression that is an address: of a structure, or of an array's element."""
+        """Evaluate an expression; an array stands for where its first element is."""
         found = self.cell(node, variables)
         return Pointer(found, 0) if isinstance(found, Array) else found
 
@@ -121,36 +121,34 @@ class Evaluator:
 
     def _record(self, node: c_ast.StructRef, variables: Variables) -> Record:
         """Return the structure of which a member is meant."""
-        found = self.pointer(node.name, variables)
-        if isinstance(found, Pointer):
-            cells, index = _at(found, 0)
-            found = cells[index]
+        found = _follow(self.pointer(node.name, variables))
         if not isinstance(found, Record) or node.field.name not in found:
             raise TooComplexError("a structure")
         return found
 
     def _assign(self, target: c_ast.Node, value: Cell, variables: Variables) -> Cell:
-        holder: Any = variables
-        if isinstance(target, c_ast.ID) and target.name in variables:
-            place: Any = target.name
-        elif isinstance(target, c_ast.StructRef):
-            holder, place = self._record(target, variables), target.field.name
-        elif isinstance(target, c_ast.ArrayRef):
-            holder, place = self._element(target, variables)
-        elif isinstance(target, c_ast.UnaryOp) and target.op == "*":
+        if isinstance(target, c_ast.UnaryOp) and target.op == "*":
             found = self.pointer(target.expr, variables)
             if isinstance(found, Record) and isinstance(value, Record):
                 return overwrite(found, value)
             holder, place = _at(found, 0)
         else:
-            raise TooComplexError("an assignment")
-        if isinstance(holder[place], Box):
-            holder, place = holder[place].cells, 0
-        old = holder[place]
+            holder, place = self._place(target, variables)
+        old = _unboxed(holder[place])
         if isinstance(value, tuple):
             value = convert(self.algebra, value, old[1] if isinstance(old, tuple) else True)
-        holder[place] = overwrite(old, value)
+        holder[place] = overwrite(holder[place], value)
         return value
+
+    def _place(self, node: c_ast.Node, variables: Variables) -> tuple[Any, Any]:
+        """Return what holds a variable, a member or an element, and by which key."""
+        if isinstance(node, c_ast.ID) and node.name in variables:
+            return variables, node.name
+        if isinstance(node, c_ast.StructRef):
+            return self._record(node, variables), node.field.name
+        if isinstance(node, c_ast.ArrayRef):
+            return self._element(node, variables)
+        raise TooComplexError("an assignment or an address")
 
     def _choose(self, node: c_ast.TernaryOp, variables: Variables) -> Cell:
         condition = self.truth(node.cond, variables)
@@ -180,11 +178,7 @@ class Evaluator:
     def _unary(self, node: c_ast.UnaryOp, variables: Variables) -> Cell:
         algebra, op = self.algebra, node.op
         if op == "*":
-            found = self.pointer(node.expr, variables)
-            if isinstance(found, Record):
-                return found
-            cells, index = _at(found, 0)
-            return _unboxed(cells[index])
+            return _follow(self.pointer(node.expr, variables))
         if op == "&":
             return self._address(node.expr, variables)
         if op == "sizeof":
@@ -204,19 +198,13 @@ class Evaluator:
 
     def _address(self, node: c_ast.Node, variables: Variables) -> Cell:
         """Return where something is; numbers are put in a box for it."""
-        holder: Any = variables
-        if isinstance(node, c_ast.ID) and node.name in variables and node.name not in self.parsed.names:
-            place: Any = node.name
-        elif isinstance(node, c_ast.StructRef):
-            holder, place = self._record(node, variables), node.field.name
-        elif isinstance(node, c_ast.ArrayRef):
-            holder, place = self._element(node, variables)
-            if not isinstance(holder[place], Record):
-                return Pointer(holder, place)
-        elif isinstance(node, c_ast.UnaryOp) and node.op == "*":
+        if isinstance(node, c_ast.UnaryOp) and node.op == "*":
             return self.pointer(node.expr, variables)
-        else:
+        if isinstance(node, c_ast.ID) and node.name in self.parsed.names:
             raise TooComplexError("an address")
+        holder, place = self._place(node, variables)
+        if isinstance(holder, Array) and not isinstance(holder[place], Record):
+            return Pointer(holder, place)
         if isinstance(holder[place], tuple):
             holder[place] = Box(Array([holder[place]]))
         found = holder[place]
@@ -297,17 +285,26 @@ class Evaluator:
         return apply(self.algebra, name, terms), name in _WHOLE
 
     def _call_own(self, name: str, arguments: Sequence[Cell]) -> Value | None:
-        before, doubtful = [list_values(argument) for argument in arguments], self._doubtful
-        self._doubtful = False
+        if not self._doubtful:
+            return self.call(name, arguments)
+        before, self._doubtful = [list_values(argument) for argument in arguments], False
         result = self.call(name, arguments)
-        self._doubtful = doubtful
-        if doubtful and before != [list_values(argument) for argument in arguments]:
+        self._doubtful = True
+        if before != [list_values(argument) for argument in arguments]:
             raise TooComplexError("a change that may be")
         return result
 
 
 def _unboxed(cell: Cell) -> Cell:
     return cell.cells[0] if isinstance(cell, Box) else cell
+
+
+def _follow(found: Cell) -> Cell:
+    """Return what is where an address leads."""
+    if isinstance(found, Record):
+        return found
+    cells, index = _at(found, 0)
+    return _unboxed(cells[index])
 
 
 def _at(found: Cell, index: int) -> tuple[Array, int]:

@@ -25,6 +25,7 @@ class Parsed:
         integers: Names of types that are integers.
         changed: Variables of the file that functions change.
         structures: Members of structures, by the name of a type or after `struct`.
+        names: Of the file's variables.
     """
 
     functions: dict[str, c_ast.FuncDef]
@@ -33,11 +34,7 @@ class Parsed:
     integers: frozenset[str]
     changed: frozenset[str]
     structures: dict[str, list[c_ast.Decl]]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Names of the file's variables."""
-        return frozenset(node.name for node in self.variables)
+    names: frozenset[str]
 
     def members(self, kind: c_ast.TypeDecl) -> list[c_ast.Decl] | None:
         """Return the members of a structure; None if a type is none that is known."""
@@ -88,7 +85,7 @@ def read_program(text: str) -> Parsed:
     for name, function in functions.items():
         if changed & own[name] or _hides_names(function.body, _declared(function.decl) - {name}):
             raise ValueError("a name for two variables")
-    return Parsed(functions, variables, enums, frozenset(integers), changed, structures)
+    return Parsed(functions, variables, enums, frozenset(integers), changed, structures, names)
 
 
 def is_function(node: c_ast.Decl) -> bool:

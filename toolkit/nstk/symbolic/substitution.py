@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from nstk.symbolic.library import apply
-from nstk.symbolic.terms import Algebra, Term, TooComplexError
-
-_COMPARISONS = {"lt": "<", "le": "<=", "eq": "=="}
+from nstk.symbolic.terms import COMPARISONS, Algebra, Term, TooComplexError
 
 
 def substitute(
@@ -50,8 +48,8 @@ class _Substitution:
             for base, power in zip(args, term.value, strict=True):
                 product = algebra.multiply(product, algebra.power(base, power))
             return product
-        if op in _COMPARISONS:
-            return algebra.compare(_COMPARISONS[op], args[0], algebra.number(0.0))
+        if op in COMPARISONS:
+            return algebra.compare(COMPARISONS[op], args[0], algebra.number(0.0))
         return self._apply(op, args)
 
     def _apply(self, op: str, args: list[Term]) -> Term:

@@ -12,7 +12,9 @@ from nstk.symbolic.intervals import bound, power_range, times
 
 _LIMIT = 3000  # terms of a program; what needs more says little to a small network
 _MAX_PARTS = 20_000  # of all sums and products on the way
-_BOOLEAN = frozenset(("lt", "le", "eq", "not", "and", "or"))
+#: Comparisons with 0, and C's words for them.
+COMPARISONS = {"lt": "<", "le": "<=", "eq": "=="}
+_BOOLEAN = frozenset((*COMPARISONS, "not", "and", "or"))
 
 
 class TooComplexError(ValueError):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from nstk.training.subformulas import Parts, draw_parts
 
 _FEW = 20_000  # rows: more are read by several processes
 _TOGETHER = 1000  # rows a process reads at once
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +70,21 @@ def read_rows(
         range(start, min(start + _TOGETHER, len(pack.program))) for start in range(0, len(pack.program), _TOGETHER)
     ]
     jobs = ((tokenizer, points, [_row(pack, index) for index in chunk]) for chunk in chunks)
-    with workers(len(pack.program) >= _FEW) as apply:
-        return join(_told(apply(_read, jobs), len(chunks), progress))
+    return join(work(_read, jobs, len(chunks), len(pack.program) >= _FEW, progress))
 
 
-def _told(parts: Iterator[Rows], count: int, progress: Callable[[float], None]) -> Iterator[Rows]:
-    for done, part in enumerate(parts, 1):
-        yield part
-        progress(done / count)
+def work(
+    function: Callable[[Job], Result], jobs: Iterable[Job], count: int, many: bool, progress: Callable[[float], None]
+) -> Iterator[Result]:
+    """Do `count` jobs, on all cores if they are `many`; `progress` is told the share that is done."""
+    with _workers(many) as apply:
+        for done, result in enumerate(apply(function, jobs), 1):
+            yield result
+            progress(done / count)
 
 
 @contextlib.contextmanager
-def workers(many: bool) -> Iterator[Callable[..., Iterator[Any]]]:
+def _workers(many: bool) -> Iterator[Callable[..., Iterator[Any]]]:
     """Give a `map` that uses all cores if there is much to do."""
     if not many:
         yield map

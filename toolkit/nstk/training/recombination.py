@@ -17,7 +17,7 @@ from nstk.symbolic.formulas import formulate
 from nstk.symbolic.parsing import read_program
 from nstk.symbolic.substitution import substitute
 from nstk.symbolic.terms import Algebra, Term, TooComplexError, walk
-from nstk.training.reading import Rows, gather, join, ranges_of, scale_to, workers
+from nstk.training.reading import Rows, gather, join, ranges_of, scale_to, work
 from nstk.training.subformulas import compute, draw_parts, standardize
 
 Ranges = list[tuple[float, float]]
@@ -93,9 +93,7 @@ def recombine(first: Parent, second: Parent, rng: np.random.Generator) -> tuple[
         made = _join(algebra, _rename(algebra, first, inputs, rng), _rename(algebra, second, inputs, rng), rng)
     else:
         inner = _rename(algebra, second, inputs, rng) if rng.random() < 0.5 else _join(algebra, *_two(inputs, rng), rng)
-        given = [inputs[i] for i in rng.permutation(count)[: len(first.ranges)]]
-        given[rng.integers(len(given))] = inner
-        made = substitute(algebra, first.formula, given, _changing(rng))
+        made = _rename(algebra, first, inputs, rng, inner)
     # Inputs that it does not have are left out.
     used = sorted({int(term.value[0]) for term in walk([made]) if term.op == "arg"})
     if not used:
@@ -105,9 +103,13 @@ def recombine(first: Parent, second: Parent, rng: np.random.Generator) -> tuple[
     return substitute(dense, made, [kept.get(i, dense.number(0.0)) for i in range(count)]), [ranges[i] for i in used]
 
 
-def _rename(algebra: Algebra, parent: Parent, inputs: list[Term], rng: np.random.Generator) -> Term:
-    """Return a formula of other inputs, maybe with other numbers."""
+def _rename(
+    algebra: Algebra, parent: Parent, inputs: list[Term], rng: np.random.Generator, inner: Term | None = None
+) -> Term:
+    """Return a formula of other inputs, one of them another term, maybe with other numbers."""
     given = [inputs[i] for i in rng.permutation(len(inputs))[: len(parent.ranges)]]
+    if inner is not None:
+        given[rng.integers(len(given))] = inner
     return substitute(algebra, parent.formula, given, _changing(rng))
 
 
@@ -178,12 +180,8 @@ def read_recombined(
     chunks = [order[start : start + _TOGETHER] for start in range(0, len(order), _TOGETHER)]
     points = pack.points.astype(np.float64)
     jobs = ((tokenizer, points, probes, [sources[i] for i in chunk], seed) for seed, chunk in enumerate(chunks))
-    with workers(len(sources) >= _FEW) as apply:
-        found = []
-        for done, part in enumerate(apply(_recombine, jobs), 1):
-            progress(done / len(chunks))
-            if part is not None:
-                found.append(part)
+    parts = work(_recombine, jobs, len(chunks), len(sources) >= _FEW, progress)
+    found = [part for part in parts if part is not None]
     if not found:
         return None
     names = [field.name for field in fields(Recombined) if field.name != "rows"]
