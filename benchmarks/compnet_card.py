@@ -63,6 +63,7 @@ def main() -> None:
         packages=sorted(listed_packages().values(), key=lambda package: (package.split, package.name)),
         evaluation=evaluation,
         tables=tables.compnet(evaluation),
+        recombined=json.loads((RESULTS / "compnet_made.json").read_text())["formulas"],
         ablation=json.loads((RESULTS / "compnet_ablation.json").read_text()),
         inputs=leave_inputs_out(folder, given.run[0][1]),
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]  # of values (..., n, k): k columns of n functions
 
+PLAIN = "plain "  # before a part: Levenberg-Marquardt without acceleration
 _RESAMPLES, _INTERVAL = 4000, (2.5, 97.5)
 
 
@@ -48,13 +49,14 @@ def summarize(columns: Mapping[str, Array], groups: Mapping[str, NDArray[np.bool
             own, spent = columns[f"{base}/epochs"], columns[f"{name}/epochs"]
             add(part, method, "epochs against random's own", _geometric_ratio, own, spent)
             add(part, method, f"epochs against all {EPOCHS[-1]:,}", _geometric_ratio, 0 * own + EPOCHS[-1], spent)
-        if part == "lm":
+        if part.endswith("lm"):
             steps = columns[f"{base}/steps"], columns[f"{name}/steps"]
             add(part, method, "steps, medians", _ratio_of_medians, *steps)
-    if {"lm/compnet", "adam/random"} <= errors.keys():
-        pair = errors["adam/random"], errors["lm/compnet"]
-        add("lm against adam", "compnet", "error", _geometric_ratio, *pair, error=True)
-        add("lm against adam", "compnet", "share no worse", _share_no_worse, *pair)
+    for part in ("lm", f"{PLAIN}lm"):
+        if {f"{part}/compnet", "adam/random"} <= errors.keys():
+            pair = errors["adam/random"], errors[f"{part}/compnet"]
+            add(f"{part} against adam", "compnet", "error", _geometric_ratio, *pair, error=True)
+            add(f"{part} against adam", "compnet", "share no worse", _share_no_worse, *pair)
     return rows
 
 

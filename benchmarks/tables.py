@@ -142,8 +142,11 @@ def compnet(result: dict[str, Any]) -> str:
         "zero-shot": "before any fitting",
         "adam": "after 5,000 Adam epochs",
         "lm": "after 60 Levenberg-Marquardt steps",
-        "race": "after 240 steps, against four random starts' race",
+        "race": "after 240 steps, against three random starts' race",
         "lm against adam": "60 steps against random starts' 5,000 epochs",
+        "plain lm": "after 60 plain steps, without acceleration",
+        "plain race": "after 240 plain steps, against three random starts' race",
+        "plain lm against adam": "60 plain steps against random starts' 5,000 epochs",
     }
     methods = ("pretrained", "maml", "compnet-text", "compnet")
 

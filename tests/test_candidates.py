@@ -94,7 +94,7 @@ def test_fit_climbs_where_int16_misses_the_tolerance():
 
 def test_rungs_that_miss_the_tolerance_are_compared_in_int16():
     """The smaller network is closer as floats, but steeper: rounding costs it more."""
-    _, fitted = climb(0.08, COARSE, frequency=7)
+    _, fitted = climb(0.08, COARSE, frequency=8.9)
     small, large = fitted.rungs
     assert small["max_abs"] < large["max_abs"]
     assert small["int16"]["max_abs"] > large["int16"]["max_abs"]

@@ -10,12 +10,12 @@ import pytest
 from handmade import pointer, program, value
 from networks import inputs_program, random_surrogate, with_intervals
 
-from nstk import mlp
+from nstk import optimizers
 from nstk.compilation import compile_program, random_parameters
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
 from nstk.fitting import Goal, fit, fit_further, most_pairs, sample_data, split_pairs
-from nstk.mlp import adam
+from nstk.optimizers import adam
 from nstk.options import EFFORTS
 from nstk.program import Program
 from nstk.surrogate import Surrogate, mlp_forward
@@ -95,7 +95,7 @@ def test_adam_races_all_starts(monkeypatch):
         epochs.append(count)
         return adam(topology, params, train, valid, 300)
 
-    monkeypatch.setattr(mlp, "adam", shorter)
+    monkeypatch.setattr(optimizers, "adam", shorter)
     params, losses = run_race(Topology((2, 4, 4, 1)), count=3, optimizer="adam")
     assert epochs == [5000]
     assert params.shape == (2, 3, 37)

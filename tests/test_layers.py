@@ -46,7 +46,7 @@ ROWS = (
     "training.__init__ training.hardware training.journal training.optimization",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization training.state symbolic.__init__ "
     "symbolic.intervals symbolic.macros symbolic.words",
-    "symbolic.terms",
+    "optimizers symbolic.terms",
     "symbolic.library symbolic.parsing hypernetwork.postfix",
     "symbolic.cells symbolic.substitution",
     "symbolic.expressions",

@@ -1,11 +1,10 @@
-from itertools import pairwise
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
-from nstk import mlp
-from nstk.mlp import Pairs, adam, forward, jacobian, levenberg_marquardt
+from nstk.mlp import bend, forward, jacobian
 from nstk.surrogate import mlp_forward
 from nstk.topology import Topology
 
@@ -23,12 +22,6 @@ def batch(widths: tuple[int, ...], size: int = 3, n: int = 40, seed: int = 0):
     params = torch.randn(size, topology.parameters, dtype=torch.float64, generator=generator)
     x = torch.rand(n, widths[0], dtype=torch.float64, generator=generator) * 2 - 1
     return topology, params, x
-
-
-def wave(n: int = 300, seed: int = 0) -> Pairs:
-    x = torch.rand(n, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    y = torch.stack([torch.sin(3 * x[:, 0]) + x[:, 1], x[:, 0] * x[:, 1]], 1)
-    return Pairs(x, y, torch.ones(n, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("widths", TOPOLOGIES)
@@ -59,148 +52,23 @@ def test_jacobian_leaves_its_arguments_alone():
     assert torch.equal(x, before[1])
 
 
-def test_normal_equations_do_not_depend_on_chunks(monkeypatch):
-    topology, params, _ = batch((2, 4, 4, 2))
-    pairs = wave()
-    pairs = Pairs(pairs.x, pairs.y, torch.linspace(0.5, 1.5, 300, dtype=torch.float64))
-    whole = mlp._normal_equations(topology, params, pairs)
-    monkeypatch.setattr(mlp, "_CHUNK", 3 * 2 * topology.parameters * 7)  # seven rows at once
-    for a, b in zip(whole, mlp._normal_equations(topology, params, pairs), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
-    normal, gradient, loss = whole
-    torch.testing.assert_close(loss, pairs.loss(topology, params))
-    p = params.clone().requires_grad_()
-    pairs.loss(topology, p).sum().backward()
-    torch.testing.assert_close(2 * gradient, p.grad)
-    assert (torch.linalg.eigvalsh(normal) > -1e-12).all()
+@pytest.mark.parametrize("widths", TOPOLOGIES)
+def test_bend_equals_autograd(widths):
+    topology, params, x = batch(widths, n=7)
+    generator = torch.Generator().manual_seed(9)
+    directions = torch.randn(3, 2, topology.parameters, dtype=torch.float64, generator=generator)
+    weight = torch.rand(7, dtype=torch.float64, generator=generator)
+    found = bend(topology, params, x, weight, directions)
+    _, jac = jacobian(topology, params, x)
+    for b, f in product(range(3), range(2)):
+        slope = torch.zeros((), dtype=torch.float64)
 
+        def along(t, b=b, f=f):
+            return forward(topology, (params[b] + t * directions[b, f])[None], x)[0]
 
-def test_loss_weighs_pairs():
-    topology, params, _ = batch((2, 4, 4, 2))
-    pairs = wave(4)
-    squares = (forward(topology, params, pairs.x) - pairs.y).square().mean(-1)  # (B, N)
-    weight = torch.tensor([4.0, 0, 0, 0], dtype=torch.float64)
-    torch.testing.assert_close(Pairs(pairs.x, pairs.y, weight).loss(topology, params), squares[:, 0])
-    torch.testing.assert_close(pairs.loss(topology, params), squares.mean(1))
+        def slope_along(t, along=along):
+            return torch.autograd.functional.jvp(along, t, torch.ones_like(t), create_graph=True)[1]
 
-
-def test_levenberg_marquardt_learns():
-    topology, params, _ = batch((2, 8, 8, 2), size=4)
-    train, valid = wave(), wave(200, seed=1)
-    before, kept = valid.loss(topology, params), params.clone()
-    fitted, loss = levenberg_marquardt(topology, params, train, valid, 60)
-    assert torch.equal(params, kept)  # not modified
-    assert (loss < before / 100).all()
-    assert loss.min() < 1e-5
-    torch.testing.assert_close(valid.loss(topology, fitted), loss, rtol=1e-12, atol=0)
-
-
-def test_more_iterations_never_hurt():
-    topology, params, _ = batch((2, 4, 4, 2), size=2)
-    train, valid = wave(), wave(200, seed=1)
-    losses = [levenberg_marquardt(topology, params, train, valid, n)[1] for n in (1, 10, 20, 40, 80)]
-    for fewer, more in pairwise(losses):
-        assert (more <= fewer).all()
-
-
-def test_a_trusted_start_near_a_minimum_needs_few_steps():
-    topology, params, _ = batch((2, 4, 4, 2), size=4)
-    train = wave()
-    fitted, loss = levenberg_marquardt(topology, params, train, train, 200)
-    shaken = fitted + 0.01 * torch.randn(fitted.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    assert (train.loss(topology, shaken) > 1000 * loss).all()
-    _, again = levenberg_marquardt(topology, shaken, train, train, 3, trusting=True)
-    assert (again < 2 * loss).all()
-    _, wary = levenberg_marquardt(topology, shaken, train, train, 3)
-    assert (again < wary).all()
-    # Where the loss is 1 or more, trust changes nothing.
-    far = [levenberg_marquardt(topology, 9 * params, train, train, 3, trusting=trusts)[0] for trusts in (False, True)]
-    assert (train.loss(topology, 9 * params) > 1).all()
-    assert torch.equal(*far)
-
-
-def test_early_stopping_returns_the_best_iterate():
-    """Few noisy pairs: training goes on improving long after validation got worse."""
-    topology, params, _ = batch((2, 8, 8, 2), size=3)
-    train, valid = wave(24), wave(400, seed=1)
-    noise = torch.randn(24, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
-    train = Pairs(train.x, train.y + 0.3 * noise, train.weight)
-    fitted, loss = levenberg_marquardt(topology, params, train, valid, 200)
-    torch.testing.assert_close(valid.loss(topology, fitted), loss, rtol=1e-12, atol=0)
-    overfitted, _ = levenberg_marquardt(topology, params, train, train, 200)
-    assert (train.loss(topology, overfitted) < train.loss(topology, fitted)).all()
-    assert (loss < valid.loss(topology, overfitted)).all()
-    assert (loss <= valid.loss(topology, params)).all()
-    # A start nothing improves on comes back as it is.
-    exact = Pairs(valid.x, forward(topology, params[:1], valid.x)[0], valid.weight)
-    same, zero = levenberg_marquardt(topology, params[:1], train, exact, 20)
-    assert torch.equal(same, params[:1])
-    assert zero.item() == 0
-
-
-@pytest.mark.parametrize("fit", [lambda *a: levenberg_marquardt(*a, 30), lambda *a: adam(*a, epochs=60)])
-def test_a_batch_is_its_networks_one_by_one(fit):
-    topology, params, _ = batch((2, 4, 4, 1), size=4)
-    pairs, other = wave(), wave(200, seed=1)
-    columns = [0, 1, 1, 0]  # each network has its own target
-    train = Pairs(pairs.x, torch.stack([pairs.y[:, c : c + 1] for c in columns]), pairs.weight)
-    valid = Pairs(other.x, torch.stack([other.y[:, c : c + 1] for c in columns]), other.weight)
-    together, losses = fit(topology, params, train, valid)
-    for b, c in enumerate(columns):
-        single = Pairs(pairs.x, pairs.y[:, c : c + 1], pairs.weight)
-        alone, loss = fit(topology, params[b : b + 1], single, Pairs(other.x, other.y[:, c : c + 1], other.weight))
-        torch.testing.assert_close(loss[0], losses[b], rtol=1e-4, atol=1e-12)
-        torch.testing.assert_close(
-            forward(topology, alone, other.x)[0], forward(topology, together[b : b + 1], other.x)[0], rtol=0, atol=1e-3
-        )
-    assert torch.equal(train.of(torch.tensor([2])).y[0], train.y[2])
-    assert train.head(10).y.shape == (4, 10, 1)
-
-
-def test_weights_pull_the_fit():
-    """Two halves that contradict each other: the heavier one wins."""
-    topology, params, _ = batch((1, 4, 4, 1), size=1)
-    x = torch.linspace(-1, 1, 50, dtype=torch.float64)[:, None].repeat(2, 1)
-    y = torch.cat([torch.zeros(50, 1), torch.ones(50, 1)]).double()
-    for heavy, expected in ((0, 0.1), (1, 0.9)):
-        weight = torch.full((100,), 0.2, dtype=torch.float64)
-        weight[50 * heavy : 50 * heavy + 50] = 1.8
-        pairs = Pairs(x, y, weight)
-        fitted, _ = levenberg_marquardt(topology, params, pairs, pairs, 60)
-        torch.testing.assert_close(forward(topology, fitted, x).mean().item(), expected, rtol=0, atol=1e-3)
-
-
-def test_survives_hopeless_starts():
-    """Saturated, flat and huge networks: nothing is lost, nothing becomes NaN."""
-    topology, params, _ = batch((2, 4, 4, 2), size=4)
-    params[1] *= 1e3
-    params[2] = 0
-    params[3] *= 1e8
-    train, valid = wave(), wave(100, seed=1)
-    fitted, loss = levenberg_marquardt(topology, params, train, valid, 20)
-    assert fitted.isfinite().all()
-    assert (loss <= valid.loss(topology, params)).all()
-    assert loss[0] < 0.05
-
-
-def test_adam_follows_the_papers_protocol():
-    """Full batches, rate 0.01, validated every 3 epochs and at the end; the best checked iterate is kept."""
-    topology, params, _ = batch((2, 4, 4, 2), size=2)
-    train, valid = wave(100), wave(100, seed=1)
-    fitted, loss = adam(topology, params, train, valid, epochs=8)
-    best, lowest = params.clone(), valid.loss(topology, params)
-    for b in range(2):
-        p = params[b : b + 1].clone().requires_grad_()
-        optimizer = torch.optim.Adam([p], lr=0.01)
-        for epoch in range(1, 9):
-            optimizer.zero_grad()
-            train.loss(topology, p).sum().backward()
-            optimizer.step()
-            current = valid.loss(topology, p.detach())[0]
-            if epoch in (3, 6, 8) and current < lowest[b]:
-                best[b], lowest[b] = p.detach()[0], current
-    torch.testing.assert_close(fitted, best, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(loss, lowest, rtol=1e-9, atol=0)
-    assert not fitted.requires_grad
-    _, later = adam(topology, params, train, valid, epochs=300)
-    assert (later < 0.3 * loss).all()
+        second = torch.autograd.functional.jvp(slope_along, slope, torch.ones_like(slope))[1]  # (N, O)
+        expected = torch.einsum("nop,no,n->p", jac[b], second, weight)
+        torch.testing.assert_close(found[b, f], expected, rtol=1e-9, atol=1e-11)

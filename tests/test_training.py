@@ -29,7 +29,7 @@ from nstk.hypernetwork.tokenization import ProgramTokenizer, build_tokenizer
 from nstk.topology import Topology
 from nstk.training.assessment import geometric_mean, zero_shot_errors
 from nstk.training.baselines import train_baseline
-from nstk.training.data import READ_SHARES, RECOMBINED, TrainingData
+from nstk.training.data import READ_SHARES, RECOMBINED, SHARES, TrainingData
 from nstk.training.loop import train
 from nstk.training.objective import Stage, compute_loss, draw, plan_stages
 from nstk.training.options import TrainOptions
@@ -132,10 +132,11 @@ def test_rows_are_split_and_drawn_by_origin():
     pack = small_pack()
     _, data = small_data()
     drawn = data.draw(4000, torch.Generator().manual_seed(0))
-    program = pack.program[drawn.numpy()]
+    made = drawn.numpy() >= len(pack.program)
+    program = pack.program[drawn.numpy()[~made]]
     assert (pack.split[program] == 0).all()
-    shares = np.bincount(pack.origin[program], minlength=3) / 4000
-    np.testing.assert_allclose(shares, [0.35, 0.2, 0.45], atol=0.03)
+    shares = np.array([*np.bincount(pack.origin[program], minlength=3), made.sum()]) / 4000
+    np.testing.assert_allclose(shares, list(SHARES.values()), atol=0.03)
     assert (pack.split[pack.program[data.validation.numpy()]] == 1).all()
     assert torch.equal(drawn, data.draw(4000, torch.Generator().manual_seed(0)))
     _, some = small_data(origins=("mutant",))
@@ -143,6 +144,19 @@ def test_rows_are_split_and_drawn_by_origin():
     assert set(TrainingData(pack, NetworkConfig(**dict(TINY)), None, CPU).train) == set(ORIGINS)
     assert not data.seen_behaviours(data.validation).all()
     assert data.seen_behaviours(drawn[:5]).all()
+
+
+def test_what_is_recombined_can_be_had_without_texts():
+    model, data = small_data()
+    tokenizer = ProgramTokenizer(build_tokenizer())
+    unread = TrainingData(small_pack(), model.config, tokenizer, CPU, reads_text=False)
+    assert data.reads_text
+    assert not unread.reads_text
+    for name, rows in data.train.items():
+        assert torch.equal(unread.train[name], rows)
+        one, other = (d.batch(rows[:50], text=False) for d in (data, unread))
+        assert torch.equal(one.y, other.y)
+        assert torch.equal(one.centre, other.centre)
 
 
 def test_texts_to_read_are_short_and_of_one_length():

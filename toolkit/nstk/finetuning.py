@@ -4,7 +4,6 @@ Starts race: every stage fits what is left of the field for a while and keeps th
 iterations, never seconds, so equal arguments give equal networks on one machine.
 """
 
-import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nstk import mlp
+from nstk import optimizers
 from nstk.errors import UsageError
 from nstk.options import OPTIMIZERS
 from nstk.topology import Topology
@@ -38,9 +37,9 @@ class Stage:
 
 #: The race of each rung at effort `normal`: about 2, 5, 10 and 40 seconds on one core for one output.
 _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(32, 512, 20), Stage(8, 2048, 60), Stage(3, 2048, 240)),
-    (8, 8): (Stage(16, 1024, 20), Stage(4, 3072, 60), Stage(2, 3072, 140)),
-    (16, 16): (Stage(8, 2048, 20), Stage(3, 4096, 40), Stage(1, 4096, 80)),
+    (4, 4): (Stage(32, 512, 10), Stage(8, 2048, 30), Stage(3, 2048, 120)),
+    (8, 8): (Stage(16, 1024, 10), Stage(4, 3072, 30), Stage(2, 3072, 70)),
+    (16, 16): (Stage(8, 2048, 10), Stage(3, 4096, 20), Stage(1, 4096, 40)),
     (32, 32): (Stage(2, 2048, 10), Stage(1, 4096, 25)),
 }
 
@@ -48,9 +47,9 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 #: The race with compiled starts, a third of the work: few of them, tried briefly on few pairs, since what a good start
 #: needs is a long last heat. Chosen on the validation packages' functions.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(12, 384, 15), Stage(3, 1024, 30), Stage(1, 2048, 260)),
-    (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
-    (16, 16): (Stage(6, 1024, 12), Stage(2, 2048, 20), Stage(1, 4096, 60)),
+    (4, 4): (Stage(12, 384, 8), Stage(3, 1024, 15), Stage(1, 2048, 130)),
+    (8, 8): (Stage(12, 512, 8), Stage(3, 1536, 20), Stage(1, 3072, 60)),
+    (16, 16): (Stage(6, 1024, 6), Stage(2, 2048, 10), Stage(1, 4096, 30)),
 }
 
 
@@ -66,7 +65,7 @@ def race_stages(hidden: tuple[int, ...], effort: str, inputs: int, compiled: boo
         Stage(
             max(1, round(stage.survivors * field)),
             stage.pairs * pairs,
-            max(10, round(stage.iterations * field)),
+            max(5, round(stage.iterations * field)),
         )
         for stage in (_COMPILED_RACES if compiled else _RACES)[hidden]
     )
@@ -81,7 +80,6 @@ def race(
     y_valid: Array,
     stages: Sequence[Stage],
     optimizer: str = "lm",
-    trusting: bool = False,
 ) -> tuple[Array, Array]:
     """Fit networks from several starts and return the finalists, best first.
 
@@ -97,8 +95,6 @@ def race(
         y_valid: `(V, O)`.
         stages: Heats, in order; fields larger than what is left are cut to it.
         optimizer: `lm`, or `adam` for the paper's protocol: one heat of 5,000 epochs over all starts.
-        trusting: As for `mlp.levenberg_marquardt`; compiled starts deserve it (errors 8 % lower on the validation
-            packages' functions), random ones do not.
 
     Returns:
         Parameters `(G, K, P)` and validation losses `(G, K)`, sorted, where `G` counts the networks (targets, or 1 for
@@ -114,7 +110,7 @@ def race(
     field = len(starts)
     train, valid = _pairs(x, y, separate), _pairs(x_valid, y_valid, separate)
     loss = torch.zeros(len(params), dtype=torch.float64)
-    fit = functools.partial(mlp.levenberg_marquardt, trusting=trusting) if optimizer == "lm" else mlp.adam
+    fit = optimizers.levenberg_marquardt if optimizer == "lm" else optimizers.adam
     heats = stages if optimizer == "lm" else [Stage(field, len(x), 5000)]
     for heat in heats:
         keep = min(heat.survivors, field)
@@ -144,11 +140,11 @@ def refit(topology: Topology, params: Array, x: Array, y: Array, weight: Array, 
     Returns:
         Parameters `(P,)`.
     """
-    pairs = mlp.Pairs(torch.tensor(x), torch.tensor(y), torch.tensor(weight))
-    fitted, _ = mlp.levenberg_marquardt(topology, torch.tensor(params)[None], pairs, pairs, iterations)
+    pairs = optimizers.Pairs(torch.tensor(x), torch.tensor(y), torch.tensor(weight))
+    fitted, _ = optimizers.levenberg_marquardt(topology, torch.tensor(params)[None], pairs, pairs, iterations)
     return fitted[0].numpy()
 
 
-def _pairs(x: Array, y: Array, separate: bool) -> mlp.Pairs:
+def _pairs(x: Array, y: Array, separate: bool) -> optimizers.Pairs:
     target = torch.tensor(y.T[:, :, None] if separate else y)  # (G, N, 1) or (N, O)
-    return mlp.Pairs(torch.tensor(x), target, torch.ones(len(x), dtype=torch.float64))
+    return optimizers.Pairs(torch.tensor(x), target, torch.ones(len(x), dtype=torch.float64))

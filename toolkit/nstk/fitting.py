@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 _REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
-_FURTHER_STEPS = {"quick": 60, "normal": 200, "high": 600}
+_FURTHER_STEPS = {"quick": 30, "normal": 100, "high": 300}
 #: Levenberg-Marquardt steps of one refinement; those of wide networks take a second each.
-_REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 20, (8, 8): 20, (16, 16): 10, (32, 32): 3}
+_REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 40, (8, 8): 40, (16, 16): 20, (32, 32): 6}
 #: Refinement has lowered largest errors by up to 6 times; what is farther off needs a wider network.
 _HOPELESS = 8.0
 
@@ -241,9 +241,7 @@ class _Fitter:
         starts = propose(topology, stages[0].survivors, self.goal.seed, compiled, self.mean, self.unit)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
-        params, _ = race(
-            topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer, compiled is not None
-        )
+        params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
         return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
 
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:

@@ -20,7 +20,7 @@ from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, pad
-from nstk.mlp import Pairs, levenberg_marquardt
+from nstk.optimizers import Pairs, levenberg_marquardt
 from nstk.program import Program
 from nstk.surrogate import mlp_forward, scaling
 from nstk.symbolic.formulas import Argument
@@ -164,7 +164,7 @@ def _fit(topology: Topology, params: Array, points: Tensor, outputs: Tensor) -> 
     """Fit networks `(O, P)` to the outputs `(O, N)` that the text predicts: they are all that is known."""
     pairs = Pairs(points, outputs.double()[..., None], torch.ones(len(points), dtype=torch.float64))
     with _one_thread():
-        fitted, _ = levenberg_marquardt(topology, torch.tensor(params), pairs, pairs, _STEPS, trusting=True)
+        fitted, _ = levenberg_marquardt(topology, torch.tensor(params), pairs, pairs, _STEPS)
     result: Array = fitted.numpy()
     return result
 

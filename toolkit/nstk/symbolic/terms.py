@@ -118,7 +118,7 @@ class Algebra:
 
     def scale(self, factor: float, a: Term) -> Term:
         """Return a multiple."""
-        return self.sum(((factor, a),))
+        return a if factor == 1.0 else self.sum(((factor, a),))
 
     def monic(self, a: Term) -> tuple[float, Term]:
         """Return a as a factor and a term: sums lose the factor of their first part."""

@@ -17,16 +17,16 @@ from nstk.corpus.pack import Pack
 from nstk.errors import UsageError
 from nstk.hypernetwork.configuration import NetworkConfig
 from nstk.hypernetwork.tokenization import ProgramTokenizer, Text
-from nstk.training.reading import join, no_texts, read_rows
+from nstk.training.reading import Behaviours, join, no_texts, read_rows
 from nstk.training.recombination import read_recombined
 
 RECOMBINED = "recombined"
 #: How often rows of each origin are drawn: behaviours of real code count more than there are of them.
-SHARES = {"real": 0.35, "mutant": 0.2, "generated": 0.45}
-#: The same of texts to read, where there are recombined ones: the few real ones are soon known by heart.
-READ_SHARES = {"real": 0.1, "mutant": 0.15, "generated": 0.3, RECOMBINED: 0.45}
+SHARES = {"real": 0.2, "mutant": 0.15, "generated": 0.3, RECOMBINED: 0.35}
+#: The same of texts to read: the few real ones are soon known by heart.
+READ_SHARES = {"real": 0.1, "mutant": 0.1, "generated": 0.2, RECOMBINED: 0.6}
 
-_PACK_SHARE = 0.8  # of the time that reading takes
+_PACK_SHARE = 0.5  # of the time that reading takes
 _DEFAULT_DOMAIN = 0.5  # share of rows on [-1, 1] among texts to read, unless there are more: there they differ most
 _SHORT = 48  # tokens: longer texts are read less often, by the square, for they take long
 _CONSTANT = 1e-4  # of a row's deviation: probes that vary by less do not show what the program does
@@ -83,16 +83,17 @@ class TrainingData:
     Args:
         pack: Programs and their rows.
         config: Of the model: how many probes it reads, whether it knows other domains than [-1, 1].
-        tokenizer: The model's; None if texts are not read.
+        tokenizer: The model's; None without text: then nothing is recombined.
         device: Where tensors are kept.
         origins: Of the training rows: `ORIGINS` or some of them.
-        progress: Told the share of the texts that is read.
+        progress: Told the share of the texts that is read, and of the formulas that are recombined.
+        reads_text: Whether texts are wanted, not just what they compute.
 
     Attributes:
         reads_text: Whether there are texts.
         points: `(N, 9)`; the first are the probes'.
         train: Rows drawn for training, by origin, `(n,)` each; those that were made by `recombination` come after the
-            pack's, and only where texts are read.
+            pack's.
         validation: Rows of held-out packages' real functions `(n,)`.
     """
 
@@ -104,23 +105,19 @@ class TrainingData:
         device: torch.device,
         origins: Sequence[str] = ORIGINS,
         progress: Callable[[float], None] = lambda share: None,
+        reads_text: bool = True,
     ) -> None:
         probes = config.probes
-        y = pack.outputs.astype(np.float32)  # (R, N)
-        mean, scale = y[:, :probes].mean(1, dtype=np.float64), y[:, :probes].std(1, dtype=np.float64)
-        usable = scale > _CONSTANT
-        standard = (y - mean[:, None]) / np.where(usable, scale, 1.0)[:, None]
-        usable &= np.abs(standard).max(1) < _SPIKE
+        told, usable = _standardize(pack, probes)
         if not config.use_domain:
             usable &= (pack.centre == 0).all(1) & (pack.half_width == 1).all(1)
-        if pack.inputs.size and usable.any():
-            usable &= pack.inputs[pack.program] <= config.inputs
+        usable &= told.inputs <= config.inputs
         split, origin = pack.split[pack.program], pack.origin[pack.program]
         training = usable & (split == SPLITS.index("train")) & np.isin(origin, [ORIGINS.index(o) for o in origins])
         if not training.any():
             raise UsageError("the pack has no row to train on", "nstk corpus pack makes one")
         self.device, self.probes = device, probes
-        self.reads_text = tokenizer is not None
+        self.reads_text = tokenizer is not None and reads_text
         rows: dict[str, NDArray[np.int64]] = {
             name: np.flatnonzero(training & (origin == code))
             for code, name in enumerate(ORIGINS)
@@ -129,29 +126,23 @@ class TrainingData:
         held_out = usable & (split == SPLITS.index("validation")) & (origin == ORIGINS.index("real"))
         self.validation = self._put(np.flatnonzero(held_out))
         self.points = self._put(pack.points)
-        deviation = pack.deviation.astype(np.float64)
-        inputs, centre, half_width = pack.inputs[pack.program].astype(np.int64), pack.centre, pack.half_width
-        y = np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16)
-        mean = (mean * deviation + pack.mean).astype(np.float32)
-        scale = np.maximum(scale * deviation, 1e-30).astype(np.float32)
         read = no_texts(len(pack.program))
         if tokenizer is not None:
-            read = read_rows(pack, tokenizer, probes, lambda share: progress(_PACK_SHARE * share))
-            told = lambda share: progress(_PACK_SHARE + (1 - _PACK_SHARE) * share)  # noqa: E731
-            more = read_recombined(pack, rows, tokenizer, probes, told) if tokenizer.normalized else None
-            if more is not None:
-                rows[RECOMBINED] = len(pack.program) + np.arange(len(more.mean))
-                read = join([read, more.rows])
-                inputs, centre, half_width, y, mean, scale = (
-                    np.concatenate(both)
-                    for both in (
-                        (inputs, more.inputs), (centre, more.centre), (half_width, more.half_width), (y, more.y),
-                        (mean, more.mean), (scale, more.scale),
-                    )
-                )  # fmt: skip
+            share = _PACK_SHARE if reads_text else 0.0
+            if reads_text:
+                read = read_rows(pack, tokenizer, probes, lambda done: progress(share * done))
+            made = None
+            if tokenizer.normalized:
+                made = read_recombined(pack, rows, tokenizer, probes, lambda done: progress(share + (1 - share) * done))
+            if made is not None:
+                more, computed = made
+                rows[RECOMBINED] = len(told.mean) + np.arange(len(computed.mean))
+                read = join([read, more if reads_text else no_texts(len(computed.mean))])
+                told = join([told, computed])
         self.train = {name: self._put(numbers) for name, numbers in rows.items()}
-        self._y, self._mean, self._scale = self._put(y), self._put(mean), self._put(scale)
-        self._centre, self._half_width, self._inputs = self._put(centre), self._put(half_width), self._put(inputs)
+        self._y, self._mean, self._scale = self._put(told.y), self._put(told.mean), self._put(told.scale)
+        self._centre, self._half_width = self._put(told.centre), self._put(told.half_width)
+        self._inputs = self._put(told.inputs)
         lengths = read.lengths
         self._length, self._root = self._put(lengths), self._put(read.roots)
         self._start = self._put(np.cumsum(lengths) - lengths)
@@ -161,7 +152,7 @@ class TrainingData:
         self._part_count, self._part_start = self._put(counts), self._put(np.cumsum(counts) - counts)
         self._part_place, self._part_y = self._put(read.part_places), self._put(read.part_y)
         self._part_mean, self._part_scale = self._put(read.part_mean), self._put(read.part_scale)
-        default = self._put((centre == 0).all(1) & (half_width == 1).all(1))
+        default = self._put((told.centre == 0).all(1) & (told.half_width == 1).all(1))
         self._reading = {name: self._weigh(numbers, default[numbers]) for name, numbers in self.train.items()}
 
     def draw(self, size: int, generator: torch.Generator, text: bool = False) -> Tensor:
@@ -250,3 +241,22 @@ class TrainingData:
 
     def _put(self, array: NDArray[np.generic]) -> Tensor:
         return torch.tensor(array).to(self.device)
+
+
+def _standardize(pack: Pack, probes: int) -> tuple[Behaviours, NDArray[np.bool_]]:
+    """Return what a pack's rows compute, standardized by their probes, and which of them `(R,)` can teach."""
+    y = pack.outputs.astype(np.float32)  # (R, N)
+    mean, scale = y[:, :probes].mean(1, dtype=np.float64), y[:, :probes].std(1, dtype=np.float64)
+    usable = scale > _CONSTANT
+    standard = (y - mean[:, None]) / np.where(usable, scale, 1.0)[:, None]
+    usable &= np.abs(standard).max(1) < _SPIKE
+    deviation = pack.deviation.astype(np.float64)
+    told = Behaviours(
+        pack.inputs[pack.program].astype(np.int64) if len(pack.program) else np.zeros(0, np.int64),
+        pack.centre,
+        pack.half_width,
+        np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16),
+        (mean * deviation + pack.mean).astype(np.float32),
+        np.maximum(scale * deviation, 1e-30).astype(np.float32),
+    )
+    return told, usable

@@ -95,14 +95,14 @@ class _Run:
             progress(0.0, f"{options.start} has no weights that fit {', '.join(self.drawn)}: drawn anew")
         self.model.to(self.device).train()
         self.stages = _choose_stages(plan_stages(self.model.config), options.stages)
-        reader = self.tokenizer if any(stage.reads_text for stage in self.stages) else None
         self.data = TrainingData(
             contents,
             self.model.config,
-            reader,
+            self.tokenizer if self.model.config.use_text else None,
             self.device,
             options.origins,
             lambda share: progress(0.0, f"reading texts, {share:.0%}"),
+            reads_text=any(stage.reads_text for stage in self.stages),
         )
         self.bfloat16 = options.precision == "bfloat16"
         if options.precision == "auto":

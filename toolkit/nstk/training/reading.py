@@ -53,6 +53,30 @@ class Rows:
     part_scale: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Behaviours:
+    """What R rows compute, and where.
+
+    Attributes:
+        inputs: How many each has `(R,)`.
+        centre: Of the inputs' intervals `(R, 9)`.
+        half_width: `(R, 9)`, 1 for inputs that are not there.
+        y: Outputs at all points, standardized by the probes' mean and deviation `(R, N)`.
+        mean: Of the probes `(R,)`.
+        scale: Their standard deviation `(R,)`.
+    """
+
+    inputs: NDArray[np.int64]
+    centre: NDArray[np.float32]
+    half_width: NDArray[np.float32]
+    y: NDArray[np.float16]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+Arrays = TypeVar("Arrays", Rows, Behaviours)
+
+
 @dataclass(frozen=True)
 class _Row:
     text: str
@@ -161,7 +185,9 @@ def scale_to(ranges: Sequence[tuple[float, float]], points: NDArray[np.float64])
     return scaled
 
 
-def join(found: Iterable[Rows]) -> Rows:
+def join(found: Iterable[Arrays]) -> Arrays:
     """Put rows together."""
     every = list(found)
-    return Rows(*(np.concatenate([getattr(rows, field.name) for rows in every]) for field in fields(Rows)))
+    return type(every[0])(
+        *(np.concatenate([getattr(rows, field.name) for rows in every]) for field in fields(every[0]))
+    )

@@ -6,7 +6,7 @@ what a formula computes is computed from it.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,45 +17,23 @@ from nstk.symbolic.formulas import formulate
 from nstk.symbolic.parsing import read_program
 from nstk.symbolic.substitution import substitute
 from nstk.symbolic.terms import Algebra, Term, TooComplexError, walk
-from nstk.training.reading import Rows, gather, join, ranges_of, scale_to, work
+from nstk.training.reading import Behaviours, Rows, gather, join, ranges_of, scale_to, work
 from nstk.training.subformulas import compute, draw_parts, standardize
 
 Ranges = list[tuple[float, float]]
+Made = tuple[Rows, Behaviours]
 
 _INPUTS = 9
-_ALONE, _JOINED = 0.4, 0.3  # shares of formulas renamed and changed, and of two joined; the rest is put into another
+_ALONE, _JOINED = 0.2, 0.35  # shares of formulas renamed and changed, and of two joined; the rest is put into another
 _CHANGED = 0.3  # share of formulas whose numbers are changed
 _UNIT = 0.5  # share on [-1, 1]
 _NICE = (1.0, -1.0, 2.0, 0.5, -0.5, 3.0)
 _SPREAD = 0.7  # of a changed number's logarithm
 #: How many formulas are made from each program of an origin: there are few real ones.
-_CHILDREN = {"real": 80, "mutant": 10}
+_CHILDREN = {"real": 200, "mutant": 40}
 _LONGEST = 64  # tokens
 _TOGETHER = 200  # parents that are recombined with each other
 _FEW = 2000  # parents: more are recombined by several processes
-
-
-@dataclass(frozen=True, eq=False)
-class Recombined:
-    """R formulas, read and computed.
-
-    Attributes:
-        rows: What a network reads.
-        inputs: How many each has `(R,)`.
-        centre: Of the inputs' intervals `(R, 9)`.
-        half_width: `(R, 9)`, 1 for inputs that are not there.
-        y: Outputs at all points, standardized by the probes' mean and deviation `(R, N)`.
-        mean: Of the probes `(R,)`.
-        scale: Their standard deviation `(R,)`.
-    """
-
-    rows: Rows
-    inputs: NDArray[np.int64]
-    centre: NDArray[np.float32]
-    half_width: NDArray[np.float32]
-    y: NDArray[np.float16]
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -94,10 +72,12 @@ def recombine(first: Parent, second: Parent, rng: np.random.Generator) -> tuple[
     else:
         inner = _rename(algebra, second, inputs, rng) if rng.random() < 0.5 else _join(algebra, *_two(inputs, rng), rng)
         made = _rename(algebra, first, inputs, rng, inner)
-    # Inputs that it does not have are left out.
     used = sorted({int(term.value[0]) for term in walk([made]) if term.op == "arg"})
     if not used:
         raise TooComplexError("a constant")
+    if len(used) == count:
+        return made, ranges
+    # Inputs that it does not have are left out.
     dense = Algebra()
     kept = {old: dense.input(new, *ranges[old]) for new, old in enumerate(used)}
     return substitute(dense, made, [kept.get(i, dense.number(0.0)) for i in range(count)]), [ranges[i] for i in used]
@@ -159,7 +139,7 @@ def read_recombined(
     tokenizer: ProgramTokenizer,
     probes: int,
     progress: Callable[[float], None] = lambda share: None,
-) -> Recombined | None:
+) -> Made | None:
     """Recombine the formulas of a pack's programs; None if there are none.
 
     Args:
@@ -184,51 +164,45 @@ def read_recombined(
     found = [part for part in parts if part is not None]
     if not found:
         return None
-    names = [field.name for field in fields(Recombined) if field.name != "rows"]
-    others = {name: np.concatenate([getattr(part, name) for part in found]) for name in names}
-    return Recombined(join(part.rows for part in found), **others)
+    return join(rows for rows, _ in found), join(told for _, told in found)
 
 
-def _recombine(job: tuple[ProgramTokenizer, NDArray[np.float64], int, Sequence[_Source], int]) -> Recombined | None:
+def _recombine(job: tuple[ProgramTokenizer, NDArray[np.float64], int, Sequence[_Source], int]) -> Made | None:
     tokenizer, points, probes, sources, seed = job
     rng, words = np.random.default_rng(seed), tokenizer.words()
     parents, children = [], []
     for source in sources:
         try:
-            outputs = formulate(read_program(source.text), source.name, source.ranges)
+            found = formulate(read_program(source.text), source.name, source.ranges)
         except (ValueError, RecursionError):
             continue
-        if len(outputs) == 1:
-            parents.append(Parent(outputs[0], source.ranges))
+        if len(found) == 1:
+            parents.append(Parent(found[0], source.ranges))
             children.append(source.children)
-    encoded, parts, domains, told = [], [], [], []
+    encoded, parts, domains, outputs = [], [], [], []
     for first in np.repeat(np.arange(len(parents)), children).tolist():
         try:
             formula, ranges = recombine(parents[first], parents[rng.integers(len(parents))], rng)
-            found = tokenizer.encode_formula(formula, _LONGEST)
+            text = tokenizer.encode_formula(formula, _LONGEST)
         except (ValueError, RecursionError):
             continue
         x = scale_to(ranges, points)
-        one = standardize(compute(found, words, x)[-1], probes)
+        one = standardize(compute(text, words, x)[-1], probes)
         if one is None:
             continue
-        encoded.append(found)
-        parts.append(draw_parts(found, words, x[:probes], len(encoded)))
+        encoded.append(text)
+        parts.append(draw_parts(text, words, x[:probes], len(encoded)))
         domains.append(ranges)
-        told.append(one)
+        outputs.append(one)
     if not encoded:
         return None
     centre, half_width = np.zeros((len(domains), _INPUTS), np.float32), np.ones((len(domains), _INPUTS), np.float32)
     for place, ranges in enumerate(domains):
         low, high = np.array(ranges).T
         centre[place, : len(ranges)], half_width[place, : len(ranges)] = (low + high) / 2, (high - low) / 2
-    y, mean, scale = zip(*told, strict=True)
-    return Recombined(
-        gather(encoded, parts),
-        np.array([len(ranges) for ranges in domains]),
-        centre,
-        half_width,
-        np.array(y, np.float16),
-        np.array(mean, np.float32),
-        np.array(scale, np.float32),
+    y, mean, scale = zip(*outputs, strict=True)
+    inputs = np.array([len(ranges) for ranges in domains])
+    told = Behaviours(
+        inputs, centre, half_width, np.array(y, np.float16), np.array(mean, np.float32), np.array(scale, np.float32)
     )
+    return gather(encoded, parts), told
