@@ -82,16 +82,19 @@ def bend(topology: Topology, params: Tensor, x: Tensor, weight: Tensor, directio
     layers = list(topology.layers())
     weights = [params[:, layer.weight].view(batch, 1, layer.outputs, layer.inputs) for layer in layers]
     slopes = []  # of the activations, where they are
-    first = second = x.new_zeros(batch, count, len(x), layers[0].inputs)  # derivatives of the layer's input
+    moves: tuple[Tensor, Tensor] | None = None  # derivatives of the layer's input; the first layer's stands still
     for layer, w, h, active in zip(layers, weights, values, values[1:], strict=False):
         v = directions[..., layer.weight].view(batch, count, layer.outputs, layer.inputs).mT
-        bent = 2 * first @ v + second @ w.mT
+        bent = x.new_zeros(1) if moves is None else 2 * moves[0] @ v + moves[1] @ w.mT
         if layer is layers[-1]:
             break
-        moved = h @ v + first @ w.mT + directions[..., None, layer.bias]
+        moved = h @ v
+        if moves is not None:
+            moved += moves[0] @ w.mT
+        moved += directions[..., None, layer.bias]
         slopes.append(active * (1 - active))
         first = slopes[-1] * moved
-        second = slopes[-1] * bent + (1 - 2 * active) * first * moved
+        moves = first, slopes[-1] * bent + (1 - 2 * active) * first * moved
     delta = bent * weight[:, None]
     result = torch.empty_like(directions)
     for index in range(len(layers) - 1, -1, -1):

@@ -29,8 +29,8 @@ class Pairs:
         """Return the first `n` pairs."""
         return Pairs(self.x[:n], self.y[..., :n, :], self.weight[:n])
 
-    def of(self, networks: Tensor) -> "Pairs":
-        """Return the same pairs for a subset of the batch, given by index."""
+    def of(self, networks: Tensor | slice) -> "Pairs":
+        """Return the same pairs for a subset of the batch, given by index or slice."""
         return self if self.y.ndim == 2 else Pairs(self.x, self.y[networks], self.weight)
 
     def loss(self, topology: Topology, params: Tensor) -> Tensor:
@@ -159,8 +159,7 @@ def _normal_equations(topology: Topology, params: Tensor, train: Pairs) -> tuple
     for networks, part in _chunks(batch, n, outputs * size):
         y, jac = jacobian(topology, params[networks], train.x[part])
         root = train.weight[part, None].sqrt()  # (n, 1)
-        target = train.y if train.y.ndim == 2 else train.y[networks]
-        residual = ((y - target[..., part, :]) * root).flatten(1)  # (B, nO)
+        residual = ((y - train.of(networks).y[..., part, :]) * root).flatten(1)  # (B, nO)
         jac = jac.mul_(root[..., None]).flatten(1, 2)  # (B, nO, P)
         normal[networks].baddbmm_(jac.mT, jac)
         gradient[networks] += (jac.mT @ residual[..., None])[..., 0]

@@ -252,7 +252,7 @@ def _standardize(pack: Pack, probes: int) -> tuple[Behaviours, NDArray[np.bool_]
     usable &= np.abs(standard).max(1) < _SPIKE
     deviation = pack.deviation.astype(np.float64)
     told = Behaviours(
-        pack.inputs[pack.program].astype(np.int64) if len(pack.program) else np.zeros(0, np.int64),
+        pack.inputs[pack.program].astype(np.int64),
         pack.centre,
         pack.half_width,
         np.clip(standard, -_SPIKE, _SPIKE).astype(np.float16),
