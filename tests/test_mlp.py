@@ -8,7 +8,7 @@ from nstk.mlp import bend, forward, jacobian
 from nstk.surrogate import mlp_forward
 from nstk.topology import Topology
 
-TOPOLOGIES = [(1, 4, 4, 1), (2, 8, 8, 1), (9, 4, 4, 1), (3, 5, 2), (2, 4, 4, 3), (2, 3, 4, 5, 2)]
+TOPOLOGIES = [(4, 1), (1, 4, 4, 1), (2, 8, 8, 1), (9, 4, 4, 1), (3, 5, 2), (2, 4, 4, 3), (2, 3, 4, 5, 2)]
 
 
 @pytest.fixture(autouse=True)

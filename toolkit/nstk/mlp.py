@@ -77,9 +77,11 @@ def bend(topology: Topology, params: Tensor, x: Tensor, weight: Tensor, directio
     Returns:
         `(B, F, P)`, summed over inputs and outputs.
     """
+    layers = list(topology.layers())
+    if len(layers) == 1:
+        return torch.zeros_like(directions)  # linear
     batch, count, _ = directions.shape
     values = [value[:, None] for value in _activations(topology, params, x)]  # (B, 1, N, width)
-    layers = list(topology.layers())
     weights = [params[:, layer.weight].view(batch, 1, layer.outputs, layer.inputs) for layer in layers]
     slopes = []  # of the activations, where they are
     moves: tuple[Tensor, Tensor] | None = None  # derivatives of the layer's input; the first layer's stands still
