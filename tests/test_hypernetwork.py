@@ -167,6 +167,7 @@ def test_every_input_counts():
     model = tiny()
     torch.nn.init.normal_(model.text_entry.weight)
     given = batch()
+    given["probe_mask"] = (torch.arange(256) < 128).float().expand(3, -1)
     before = model(**given)
     for key in ("input_ids", "numbers", "links", "root", "centre", "half_width", "probes"):
         changed = dict(given)
@@ -178,6 +179,15 @@ def test_every_input_counts():
             assert not torch.equal(out.probes, before.probes), key
         else:
             assert not torch.equal(out.parameters[0], before.parameters[0]), key
+
+
+def test_text_says_nothing_beside_all_probes():
+    model = tiny()
+    torch.nn.init.normal_(model.text_entry.weight)
+    given = batch()
+    other = given | {"input_ids": given["input_ids"].flip(0)}
+    for a, b in zip(model(**given).parameters, model(**other).parameters, strict=True):
+        assert torch.equal(a, b)
 
 
 def test_masked_probes_do_not_count():

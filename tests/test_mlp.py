@@ -37,11 +37,11 @@ def test_forward_equals_numpy(widths):
 def test_jacobian_equals_autograd(widths):
     topology, params, x = batch(widths, n=7)
     y, jac = jacobian(topology, params, x)
-    assert jac.shape == (3, 7, widths[-1], topology.parameters)
-    torch.testing.assert_close(y, forward(topology, params, x), rtol=0, atol=0)
+    assert jac.shape == (3, topology.parameters, widths[-1], 7)
+    torch.testing.assert_close(y.mT, forward(topology, params, x), rtol=0, atol=0)
     for b in range(3):
         expected = torch.autograd.functional.jacobian(lambda p: forward(topology, p[None], x)[0], params[b])
-        torch.testing.assert_close(jac[b], expected, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(jac[b].permute(2, 1, 0), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_jacobian_leaves_its_arguments_alone():
@@ -70,5 +70,5 @@ def test_bend_equals_autograd(widths):
             return torch.autograd.functional.jvp(along, t, torch.ones_like(t), create_graph=True)[1]
 
         second = torch.autograd.functional.jvp(slope_along, slope, torch.ones_like(slope))[1]  # (N, O)
-        expected = torch.einsum("nop,no,n->p", jac[b], second, weight)
+        expected = torch.einsum("pon,no,n->p", jac[b], second, weight)
         torch.testing.assert_close(found[b, f], expected, rtol=1e-9, atol=1e-11)

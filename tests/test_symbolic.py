@@ -476,9 +476,9 @@ def test_every_output_has_its_formula():
     text = "void f(float x, float y, float *a, float *b) { *a = x + y; *b = cosf(y); }"
     arguments = {"x": Argument(0), "y": Argument(1), "a": Argument(None), "b": Argument(None)}
     first, second = TOKENIZER.encode(text, "f", RANGES, arguments, outputs=2)
-    assert words_of(first) == ["[CLS]", "arg0", "arg1", "+"]
+    assert words_of(first) == ["[CLS]", "arg1", "arg0", "+"]
     assert words_of(second) == ["[CLS]", "arg1", "cos"]
-    np.testing.assert_allclose(first.numbers[1:3], [[0, -2, 3], [0, -1, 2]])
+    np.testing.assert_allclose(first.numbers[1:3], [[0, -1, 2], [0, -2, 3]])
     one, other = TOKENIZER.encode(text, "f", RANGES, arguments | {"b": Argument(1)}, outputs=2)
     assert one is other  # one formula for two outputs: the text is read
     assert one.root == 0
@@ -504,6 +504,29 @@ def test_long_formulas_are_read_as_text():
     (short,), (long,) = (TOKENIZER.encode(terms(count), "f", [(-1, 1)]) for count in (150, 200))
     assert short.root == len(short.ids) - 1 == 150 * 3 - 1
     assert (long.root, len(long.ids)) == (0, MAX_TOKENS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("exp(x) + 2 * cos(y) - sin(x)", "2 * cos(y) - (sin(x) - exp(x))"),
+        ("sin(x) * cos(y) * y", "y * (cos(y) * sin(x))"),
+        ("exp(x * x + y) / (y * cos(x) + 4)", "1 / (4 + cos(x) * y) * exp(y + x * x)"),
+        ("fmax(sin(x), fmin(cos(y), x * y))", "fmax(fmin(y * x, cos(y)), sin(x))"),
+        ("x > 0 && sin(y) > 0.5 ? x : y", "sin(y) > 0.5 && x > 0 ? x : y"),
+    ],
+)
+def test_listing_does_not_depend_on_the_order_of_operands(one, other):
+    first, second = (list_formula(expression(text), 99) for text in (one, other))
+    assert (first.words, first.links) == (second.words, second.links)
+    np.testing.assert_allclose(first.numbers, second.numbers, rtol=1e-12)
+
+
+def test_long_sums_and_products_are_joined_pair_by_pair():
+    for join in (" + ", " * "):
+        text = join.join(f"cosf({i + 1} * x)" for i in range(40))
+        (encoded,) = TOKENIZER.encode(f"float f(float x) {{ return {text}; }}", "f", [(-1, 1)])
+        assert encoded.levels[-1] == 1 + 6  # 2^6 >= 40
 
 
 def test_listing_does_not_depend_on_hashes():

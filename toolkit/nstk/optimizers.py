@@ -50,6 +50,8 @@ _MOST_BENT = 0.75
 _RIDGE = 1e-11
 #: Numbers of a Jacobian, or of layers' activations, held at once: they stay in the cache.
 _CHUNK = 2**18
+#: Rows of J'J computed at once. It is symmetric: what is above the blocks on its diagonal is left out.
+_BLOCK = 96
 
 
 def levenberg_marquardt(
@@ -151,18 +153,20 @@ def _chunks(batch: int, rows: int, width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _normal_equations(topology: Topology, params: Tensor, train: Pairs) -> tuple[Tensor, Tensor, Tensor]:
-    """Return J'J `(B, P, P)`, J'r `(B, P)` and the loss `(B,)`."""
+    """Return J'J `(B, P, P)` on and below its diagonal, J'r `(B, P)` and the loss `(B,)`."""
     batch, size = params.shape
     n, outputs = len(train.x), train.y.shape[-1]
     normal, gradient = params.new_zeros(batch, size, size), params.new_zeros(batch, size)
     loss = params.new_zeros(batch)
     for networks, part in _chunks(batch, n, outputs * size):
         y, jac = jacobian(topology, params[networks], train.x[part])
-        root = train.weight[part, None].sqrt()  # (n, 1)
-        residual = ((y - train.of(networks).y[..., part, :]) * root).flatten(1)  # (B, nO)
-        jac = jac.mul_(root[..., None]).flatten(1, 2)  # (B, nO, P)
-        normal[networks].baddbmm_(jac.mT, jac)
-        gradient[networks] += (jac.mT @ residual[..., None])[..., 0]
+        root = train.weight[part].sqrt()
+        residual = ((y - train.of(networks).y[..., part, :].mT) * root).flatten(1)  # (B, On)
+        jac = jac.mul_(root).flatten(2)  # (B, P, On)
+        for row in range(0, size, _BLOCK):
+            below = slice(row, row + _BLOCK)
+            normal[networks, below, : below.stop].baddbmm_(jac[:, below], jac[:, : below.stop].mT)
+        gradient[networks] += (jac @ residual[..., None])[..., 0]
         loss[networks] += residual.square().sum(1)
     return normal / (n * outputs), gradient / (n * outputs), loss / (n * outputs)
 

@@ -237,7 +237,8 @@ class HyperNetwork(nn.Module):
         raw = symlog(assumed) * frame.flip
         state = self.probe_entry(torch.cat([raw, given, there, frame.features(), moments], 1))
         if encoded is not None:
-            state = state + self.text_entry(encoded)
+            # Text tells what probes do not: beside all of them it would only bring its own errors.
+            state = state + self.text_entry(encoded) * (1 - given.mean(1, keepdim=True))
         for block in self.blocks:
             state = block(state)
         return self.norm(state), frame

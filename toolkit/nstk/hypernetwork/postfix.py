@@ -1,9 +1,13 @@
 """Formulas as sequences of tokens, operands before what is done with them, and every token's links to its operands.
 
 A token stands for a subformula. Beside its word it carries a factor or a constant, the range it can take, and where its
-operands stand, so that reading upward along the links computes the formula.
+operands stand, so that reading upward along the links computes the formula. However a program orders what it adds up
+or multiplies, the tokens are the same: operands that vary least come first, and neighbours are joined until one is
+left.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nstk.symbolic.intervals import power_range, times
@@ -15,6 +19,10 @@ _WORDS = {
     **COMPARISONS, "not": "!", "and": "&&", "or": "||", "max": "fmax", "min": "fmin", "abs": "fabs",
 }  # fmt: skip
 _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "inverse"}
+_UNORDERED = frozenset(("max", "min", "and", "or"))
+
+Ends = tuple[float, float]
+Name = tuple[object, ...]
 
 
 @dataclass(eq=False)
@@ -49,6 +57,7 @@ class _Lister:
         self.found, self._most = Listing(), most
         self._uses: dict[Term, int] = {}
         self._places: dict[tuple[object, ...], int] = {}
+        self._names: dict[Term, Name] = {}
 
     def count(self, root: Term) -> None:
         """Count how often terms are used."""
@@ -83,42 +92,63 @@ class _Lister:
             first, second = (self.place(t, factor) for t in term.args[1:])
             both = self._add(":", 0.0, ends, first, second)
             return self._add("?", 0.0, ends, self.place(term.args[0], 1.0), both)
-        places = [self.place(t, 1.0) for t in term.args]
+        args = sorted(term.args, key=self._name) if term.op in _UNORDERED else term.args
+        places = [self.place(t, 1.0) for t in args]
         return self._add(_WORDS.get(term.op, term.op), mark, ends, *places)
 
     def _list_sum(self, term: Term, factor: float) -> int:
         constant, *factors = (factor * value for value in term.value)
-        place, ends = -1, (0.0, 0.0)
-        for part, own in zip(term.args, factors, strict=True):
-            other, reach = self.place(part, own), _ends(part, own)
-            ends = ends[0] + reach[0], ends[1] + reach[1]
-            place = other if place < 0 else self._add("+", 0.0, ends, place, other)
+        parts = list(zip(term.args, factors, strict=True))
+        parts.sort(key=lambda part: (_width(_ends(*part)), self._name(part[0]), part[1]))
+        place, ends = self._join("+", [(self.place(*part), _ends(*part)) for part in parts], _add_ranges)
         if constant:
             place = self._add("+", constant, (ends[0] + constant, ends[1] + constant), place)
         return place
 
     def _list_product(self, term: Term, factor: float) -> int:
-        mark, place, ends = (0.0 if factor == 1.0 else factor), -1, (1.0, 1.0)
-        last = len(term.args) - 1
-        for index, (base, power) in enumerate(zip(term.args, term.value, strict=True)):
-            other, reach = self.place(base, 1.0), power_range(base.low, base.high, power)
-            if power != 1.0 and power not in _POWERS:
-                other = self._add("pow", power, reach, other)
-            elif power != 1.0 and last == 0:
-                return self._add(_POWERS[power], mark, _ends(term, factor), other)
-            elif power != 1.0:
-                other = self._add(_POWERS[power], 0.0, reach, other)
-            corners = [times(x, y) for x in ends for y in reach]
-            ends = min(corners), max(corners)
-            if place < 0:
-                place = other
-            elif index < last:
-                place = self._add("*", 0.0, ends, place, other)
-            else:
-                return self._add("*", mark, _ends(term, factor), place, other)
-        return place if factor == 1.0 else self._add("*", factor, _ends(term, factor), place)
+        mark = 0.0 if factor == 1.0 else factor
+        parts = list(zip(term.args, term.value, strict=True))
+        if len(parts) == 1 and parts[0][1] in _POWERS:
+            return self._add(_POWERS[parts[0][1]], mark, _ends(term, factor), self.place(parts[0][0], 1.0))
+        parts.sort(key=lambda part: (_relative_width(_power_ends(*part)), self._name(part[0]), part[1]))
+        operands = [(self._list_power(*part), _power_ends(*part)) for part in parts]
+        if len(parts) == 1:
+            return operands[0][0] if factor == 1.0 else self._add("*", factor, _ends(term, factor), operands[0][0])
+        return self._join("*", operands, _multiply_ranges, mark)[0]
 
-    def _add(self, word: str, number: float, ends: tuple[float, float], left: int = -1, right: int = -1) -> int:
+    def _list_power(self, base: Term, power: float) -> int:
+        place, ends = self.place(base, 1.0), _power_ends(base, power)
+        if power == 1.0:
+            return place
+        return self._add(_POWERS[power], 0.0, ends, place) if power in _POWERS else self._add("pow", power, ends, place)
+
+    def _join(
+        self, word: str, operands: list[tuple[int, Ends]], reach: Callable[[Ends, Ends], Ends], mark: float = 0.0
+    ) -> tuple[int, Ends]:
+        """Join neighbours until one is left, the whole, which has a factor; returns its place and range."""
+        while len(operands) > 1:
+            number = mark if len(operands) == 2 else 0.0
+            joined = []
+            for (left, a), (right, b) in zip(operands[::2], operands[1::2], strict=False):
+                ends = _scale(reach(a, b), number or 1.0)
+                joined.append((self._add(word, number, ends, left, right), ends))
+            operands = joined + operands[2 * len(joined) :]
+        return operands[0]
+
+    def _name(self, term: Term) -> Name:
+        """Return what tells a term from others, whatever order it was made in."""
+        if term not in self._names:
+            named = [self._name(t) for t in term.args]
+            own = term.value
+            if term.op in ("sum", "prod"):
+                own = term.value[: -len(named)]
+                named = sorted(zip(term.value[-len(named) :], named, strict=True))
+            elif term.op in _UNORDERED:
+                named.sort()
+            self._names[term] = term.op, own, tuple(named)
+        return self._names[term]
+
+    def _add(self, word: str, number: float, ends: Ends, left: int = -1, right: int = -1) -> int:
         found, key = self.found, (word, number, left, right)
         if key not in self._places:
             if len(found.words) >= self._most:
@@ -130,7 +160,35 @@ class _Lister:
         return self._places[key]
 
 
-def _ends(term: Term, factor: float) -> tuple[float, float]:
+def _ends(term: Term, factor: float) -> Ends:
     """Return the range of a multiple."""
-    ends = factor * term.low, factor * term.high
-    return min(ends), max(ends)
+    return _scale((term.low, term.high), factor)
+
+
+def _scale(ends: Ends, factor: float) -> Ends:
+    scaled = factor * ends[0], factor * ends[1]
+    return min(scaled), max(scaled)
+
+
+def _power_ends(base: Term, power: float) -> Ends:
+    return power_range(base.low, base.high, power)
+
+
+def _add_ranges(a: Ends, b: Ends) -> Ends:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def _multiply_ranges(a: Ends, b: Ends) -> Ends:
+    corners = [times(x, y) for x in a for y in b]
+    return min(corners), max(corners)
+
+
+def _width(ends: Ends) -> float:
+    width = ends[1] - ends[0]
+    return math.inf if math.isnan(width) else width
+
+
+def _relative_width(ends: Ends) -> float:
+    """Return how much a factor varies, whatever its unit: 0 to 2."""
+    most = max(abs(ends[0]), abs(ends[1]))
+    return _width(ends) / most if 0 < most < math.inf else 2.0
