@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from nstk.symbolic.formulas import Argument, formulate
 from nstk.symbolic.macros import expand_macros
 from nstk.symbolic.parsing import read_program
 from nstk.symbolic.terms import Term, TooComplexError, walk
-from nstk.training.subformulas import draw_parts
+from nstk.training.subformulas import compute, draw_parts
 
 TOKENIZER = ProgramTokenizer(build_tokenizer())
 VOCABULARY = TOKENIZER.words()
@@ -617,9 +616,10 @@ def test_parts_are_worth_what_they_compute():
         "inverse": 1 / (1 + np.abs(b)),
     }
     checked = set()
+    values = compute(encoded, VOCABULARY, x)
     for seed in range(40):
-        parts = draw_parts(encoded, VOCABULARY, x, seed)
-        again = draw_parts(encoded, VOCABULARY, x, seed)
+        parts = draw_parts(values, 64, seed)
+        again = draw_parts(values, 64, seed)
         np.testing.assert_array_equal(parts.places, again.places)
         assert len(parts.places) == len(set(parts.places.tolist())) == 2
         assert encoded.root not in parts.places
@@ -637,5 +637,6 @@ def test_parts_that_say_nothing_are_left_out():
     links = np.array([[0, 0], [0, 0], [1, 0], [2, 0], [0, 0], [3, 4]])
     numbers = np.array([[number, 0, 0] for number in (0, 0, 1e200, 0, 2.0, 0)])
     huge = Encoded(ids, numbers, links, np.arange(6), 5)
-    assert draw_parts(huge, VOCABULARY, x, 0).places.tolist() == [1]
-    assert draw_parts(replace(huge, root=0), VOCABULARY, x, 0).y.shape == (0, 32)  # text without formula
+    parts = draw_parts(compute(huge, VOCABULARY, x), 16, 0)
+    assert (parts.places.tolist(), parts.y.shape) == ([1], (1, 16))
+    assert draw_parts([], 16, 0).y.shape == (0, 16)  # text without formula

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from nstk.corpus.pack import Pack
 from nstk.hypernetwork.tokenization import Encoded, ProgramTokenizer
-from nstk.training.subformulas import Parts, draw_parts
+from nstk.training.subformulas import Parts, compute, draw_parts
 
 _FEW = 20_000  # rows: more are read by several processes
 _TOGETHER = 1000  # rows a process reads at once
+_LONGEST = 160  # tokens of a formula whose parts are told
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -152,13 +153,12 @@ def _read(job: tuple[ProgramTokenizer, NDArray[np.float64], Sequence[_Row]]) -> 
     tokenizer, points, rows = job
     words = tokenizer.words()
     encoded = [tokenizer.encode(row.text, row.name, row.ranges)[0] for row in rows]
-    return gather(
-        encoded,
-        [
-            draw_parts(found, words, scale_to(row.ranges, points), row.seed)
-            for found, row in zip(encoded, rows, strict=True)
-        ],
-    )
+    parts = []
+    for found, row in zip(encoded, rows, strict=True):
+        told = found.root and len(found.ids) <= _LONGEST
+        values = compute(found, words, scale_to(row.ranges, points)) if told else []
+        parts.append(draw_parts(values, len(points), row.seed))
+    return gather(encoded, parts)
 
 
 def gather(encoded: Sequence[Encoded], parts: Sequence[Parts]) -> Rows:

@@ -187,11 +187,12 @@ def _recombine(job: tuple[ProgramTokenizer, NDArray[np.float64], int, Sequence[_
         except (ValueError, RecursionError):
             continue
         x = scale_to(ranges, points)
-        one = standardize(compute(text, words, x)[-1], probes)
+        values = compute(text, words, x)
+        one = standardize(values[-1], probes)
         if one is None:
             continue
         encoded.append(text)
-        parts.append(draw_parts(text, words, x[:probes], len(encoded)))
+        parts.append(draw_parts(values, probes, len(encoded)))
         domains.append(ranges)
         outputs.append(one)
     if not encoded:

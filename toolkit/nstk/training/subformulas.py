@@ -13,7 +13,6 @@ Array = NDArray[np.float64]
 Value = Array | tuple[Array, Array] | None
 
 _PARTS = 2  # of a formula
-_LONGEST = 160  # tokens of a formula whose parts are told
 _STILL, _SPIKE, _FAR = 1e-6, 30.0, 1e4  # deviations; and of the mean, in deviations
 
 #: What tokens with one operand compute; `!` and what is compared are 0 or 1.
@@ -48,27 +47,24 @@ class Parts:
     scale: Array
 
 
-def draw_parts(found: Encoded, words: Sequence[str], x: Array, seed: int) -> Parts:
-    """Compute some parts of a formula; there are none of text without formula.
+def draw_parts(values: Sequence[Value], probes: int, seed: int) -> Parts:
+    """Choose some parts of a formula.
 
     Args:
-        found: The formula.
-        words: Its tokenizer's words, by number.
-        x: Inputs `(N, I)` in the program's units.
+        values: Of its tokens, see `compute`; the last is the whole.
+        probes: How many of the points are told.
         seed: Of the choice.
     """
     chosen: list[int] = []
     told: list[tuple[Array, float, float]] = []
-    if found.root and 4 <= len(found.ids) <= _LONGEST:
-        values = compute(found, words, x)
-        for place in np.random.default_rng(seed).permutation(np.arange(1, len(values) - 1)).tolist():
-            one = standardize(values[place])
-            if one is not None:
-                chosen.append(place)
-                told.append(one)
-            if len(chosen) == _PARTS:
-                break
-    y = np.array([one[0] for one in told], np.float16).reshape(len(told), len(x))
+    for place in np.random.default_rng(seed).permutation(np.arange(1, len(values) - 1)).tolist():
+        one = standardize(values[place], probes)
+        if one is not None:
+            chosen.append(place)
+            told.append(one)
+        if len(chosen) == _PARTS:
+            break
+    y = np.array([one[0][:probes] for one in told], np.float16).reshape(len(told), probes)
     mean, scale = (np.array([one[i] for one in told], float) for i in (1, 2))
     return Parts(np.array(chosen, np.int64), y, mean, scale)
 
