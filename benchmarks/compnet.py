@@ -36,18 +36,17 @@ from unittest import mock
 import numpy as np
 import torch
 from compnet_fits import (
+    COMPILED_RACE,
     EPOCHS,
     LM_PROTOCOL,
-    RESTARTS,
+    RANDOM_RACE,
     STEPS,
     Task,
     count_until,
-    fit_compiled_with_lm,
     fit_with_adam,
     fit_with_lm,
     make_task,
     race,
-    race_compiled,
 )
 from compnet_functions import Function, Sample, find_trained, group_by_inputs, read_functions
 from compnet_methods import Methods
@@ -183,18 +182,18 @@ def measure_lm(evaluation: Evaluation) -> None:
 def _measure_lm(evaluation: Evaluation, kind: str) -> None:
     def work_random(samples: list[Sample], _: NDArray[np.int64]) -> Columns:
         task = make_task(samples, probes=False)
-        fields = evaluation.methods.starts("random", task, samples, RANDOM * RESTARTS).split(RESTARTS, 1)
-        return {f"{kind}race/random": torch.stack([race(task, field)[:, 0] for field in fields]).mean(0)}
+        fields = evaluation.methods.starts("random", task, samples, RANDOM * RANDOM_RACE.starts)
+        raced = [race(task, field, RANDOM_RACE) for field in fields.split(RANDOM_RACE.starts, 1)]
+        return {f"{kind}race/random": torch.cat(raced, 1).mean(1)}
 
     def work_compiled(samples: list[Sample], _: NDArray[np.int64]) -> Columns:
         task = make_task(samples, probes=True)
-        return {f"{kind}race/compnet": race_compiled(task, evaluation.methods.candidates(task, samples))[:, 0]}
+        candidates = evaluation.methods.candidates(task, samples)
+        return {f"{kind}race/compnet": race(task, candidates, COMPILED_RACE)[:, 0]}
 
-    starts = functools.partial(evaluation.methods.starts, "random", draws=RANDOM)
-    _measure_fit(evaluation, f"{kind}lm", "random", starts, fit_with_lm, "steps", STEPS)
-    _measure_fit(
-        evaluation, f"{kind}lm", "compnet", evaluation.methods.candidates, fit_compiled_with_lm, "steps", STEPS
-    )
+    for method in ("random", "compnet"):
+        starts = functools.partial(evaluation.methods.starts, method, draws=RANDOM)
+        _measure_fit(evaluation, f"{kind}lm", method, starts, fit_with_lm, "steps", STEPS)
     evaluation.measure(f"{kind}race/random", work_random)
     evaluation.measure(f"{kind}race/compnet", work_compiled)
 

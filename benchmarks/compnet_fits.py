@@ -27,14 +27,31 @@ _TOGETHER = 32  # networks whose activations fit a core's cache
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's
 _LOOKS = (0, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)  # steps after which the test error is looked at
 STEPS = (1, *_LOOKS[1:])  # what a look counts as when Levenberg-Marquardt steps are counted
-RESTARTS = 3  # random starts in a race
-_HEAT, _FINAL = 30, 150  # steps of each of them, then of the best
-RACE_STEPS = RESTARTS * _HEAT + _FINAL
-CANDIDATES = 12  # compiled ones in a race
-_COMPILED_HEAT = 1 / 30  # of the budget, each
-_UNSURE = 0.2  # normalized error of a compiled start on the training pairs: better ones do better without a race
-_OPTIMIZER = "geodesic acceleration"
-LM_PROTOCOL = (_LOOKS, RESTARTS, _HEAT, _FINAL, CANDIDATES, _UNSURE, _COMPILED_HEAT, _OPTIMIZER)
+
+
+@dataclass(frozen=True)
+class Race:
+    """How a race spends its steps.
+
+    Attributes:
+        starts: That take part.
+        heat: Steps of each.
+        final: More steps of what validates best.
+    """
+
+    starts: int
+    heat: int
+    final: int
+
+    @property
+    def steps(self) -> int:
+        """All that are taken."""
+        return self.starts * self.heat + self.final
+
+
+#: Of seven ways each to spend 240 steps these brought the lowest errors on the validation split.
+RANDOM_RACE, COMPILED_RACE = Race(3, 30, 150), Race(12, 8, 144)
+LM_PROTOCOL = (_LOOKS, RANDOM_RACE, COMPILED_RACE, "geodesic acceleration")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +75,6 @@ class Task:
     test_y: Tensor
     mean: Array
     scale: Array
-
-    def of(self, chosen: Tensor) -> "Task":
-        """Return the task of some of the functions `(B,)` bool."""
-        y, test_y, kept = self.y[chosen], self.test_y[chosen], chosen.numpy()
-        return Task(self.topology, self.x, y, self.test_x, test_y, self.mean[kept], self.scale[kept])
 
     def nmse(self, params: Tensor) -> Tensor:
         """Return the normalized test errors `(B, S)` of parameters `(B, S, P)`."""
@@ -140,42 +152,10 @@ def fit_with_lm(task: Task, starts: Tensor) -> tuple[Tensor, Tensor]:
     return errors[-1], torch.stack(errors, -1)
 
 
-def fit_compiled_with_lm(task: Task, candidates: Tensor) -> tuple[Tensor, Tensor]:
-    """Spend 60 steps on what a hypernetwork wrote `(B, K, P)`; returns the like of `fit_with_lm` with one start."""
-    errors = [_spend(task, candidates, steps, _LOOKS[-1]) for steps in _LOOKS]
-    return errors[-1], torch.stack(errors, -1)
-
-
-def race(task: Task, starts: Tensor) -> Tensor:
-    """Take 30 steps from each of three starts `(B, 3, P)` and 150 more of what validates best; returns errors `(B, 1)`.
-
-    Of seven ways to spend 240 steps it brought the lowest errors on the validation split.
-    """
-    best = take_best(*_take_steps(task, starts, _HEAT))
-    return task.nmse(_take_steps(task, best, _FINAL)[0])
-
-
-def race_compiled(task: Task, candidates: Tensor) -> Tensor:
-    """Spend as many steps as a race of random starts has; returns errors `(B, 1)`."""
-    return _spend(task, candidates, RACE_STEPS, RACE_STEPS)
-
-
-def _spend(task: Task, candidates: Tensor, steps: int, budget: int) -> Tensor:
-    """Return the test errors `(B, 1)` after some of the steps in a budget.
-
-    All go to the first candidate. Only where that misses the training pairs by far, twelve candidates take a thirtieth
-    of the budget each, and the one that validates best takes what is left.
-    """
-    first = candidates[:, :1]
-    errors = task.nmse(_take_steps(task, first, steps)[0])
-    got = forward(task.topology, first[:, 0], task.x)[..., 0]
-    unsure = (got - task.y).square().mean(1) > _UNSURE
-    if unsure.any():
-        raced, field = task.of(unsure), candidates[unsure, :CANDIDATES]
-        heat = round(budget * _COMPILED_HEAT)
-        best = take_best(*_take_steps(raced, field, min(heat, steps // CANDIDATES)))
-        errors[unsure] = raced.nmse(_take_steps(raced, best, max(steps - CANDIDATES * heat, 0))[0])
-    return errors
+def race(task: Task, starts: Tensor, how: Race) -> Tensor:
+    """Take steps from the first starts `(B, S, P)`, and more of what validates best; returns errors `(B, 1)`."""
+    best = take_best(*_take_steps(task, starts[:, : how.starts], how.heat))
+    return task.nmse(_take_steps(task, best, how.final)[0])
 
 
 def _take_steps(task: Task, starts: Tensor, steps: int) -> tuple[Tensor, Tensor]:

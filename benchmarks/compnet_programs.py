@@ -7,7 +7,7 @@ The programs are those of H. Esmaeilzadeh et al., "Neural acceleration for gener
 from pathlib import Path
 from typing import Any
 
-from compnet_fits import fit_compiled_with_lm, fit_with_adam, fit_with_lm, make_task
+from compnet_fits import fit_with_adam, fit_with_lm, make_task
 from compnet_functions import PAIRS, Sample
 from compnet_methods import Methods
 
@@ -41,10 +41,8 @@ def measure_programs(methods: Methods) -> list[dict[str, Any]]:
             starts = methods.starts(method, task, [sample], _RANDOM)
             alone = methods.starts(method, task, [sample], _RANDOM, located=True)
             errors = {"zero-shot": task.nmse(alone), "adam": fit_with_adam(task, starts)[0]}
-            if method == "random":
+            if method in ("random", "compnet"):
                 errors["lm"] = fit_with_lm(task, starts)[0]
-            elif method == "compnet":
-                errors["lm"] = fit_compiled_with_lm(task, methods.candidates(task, [sample]))[0]
             for part, values in errors.items():
                 for row, value in zip(found, values.mean(1).tolist(), strict=True):
                     row[part][method] = float(f"{value:.4g}")

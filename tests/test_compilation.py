@@ -175,6 +175,19 @@ def test_text_alone_is_fitted_to_what_it_predicts(folder, source):
         assert errors[0] < min(errors[1:])
 
 
+def test_text_is_read_where_a_probe_is_missing(folder, source):
+    program = read(source, "bend")
+    model, tokenizer = load_checkpoint(folder)
+    torch.nn.init.normal_(model.text_entry.weight)
+    model.eval()
+    probes = run_probes(program, lambda x: x * x)
+    other = replace(program, source=program.source.replace("t * t", "sinf(t)"))
+    fewer = replace(probes, given=np.arange(256) < 255)
+    for shown, equal in ((probes, True), (fewer, False)):
+        first, second = (compile_with(model, tokenizer, p, shown).candidates[4, 4] for p in (program, other))
+        assert np.array_equal(first, second) == equal
+
+
 def test_constant_outputs(folder, source):
     program = read(source, "bend")
     compiled = compile_program(program, str(folder), lambda x: np.full((len(x), 1), 7.0), ignore)

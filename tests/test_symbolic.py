@@ -559,6 +559,7 @@ SLOW = {
     "arrays": looping(2, 40, "{ float a[200]; a[0] = y; if (x > y) s += a[0]; }"),
     "calls": "".join(f"float g{i + 1}(float x) {{ return g{i}(x) + g{i}(x + 1); }}\n" for i in range(11))
     + "float g0(float x) { return x * x; } float f(float x) { return g11(x); }",
+    "iterations": looping(1, 31, "s -= (s - (5 + x) * sinf(s) - y) / (1 - (5 + x) * cosf(s));"),
     "blocks": looping(0, 0, "{" * 3000 + "}" * 3000),
     "signs": looping(0, 0, "s = " + "- " * 3000 + "x;"),
 }

@@ -9,6 +9,7 @@ left.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cmp_to_key
 
 from nstk.symbolic.intervals import power_range, times
 from nstk.symbolic.terms import COMPARISONS, Term, TooComplexError
@@ -22,7 +23,7 @@ _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "inverse"}
 _UNORDERED = frozenset(("max", "min", "and", "or"))
 
 Ends = tuple[float, float]
-Name = tuple[object, ...]
+Spelling = tuple[str, tuple[float, ...], list[tuple[float, Term]]]
 
 
 @dataclass(eq=False)
@@ -57,7 +58,9 @@ class _Lister:
         self.found, self._most = Listing(), most
         self._uses: dict[Term, int] = {}
         self._places: dict[tuple[object, ...], int] = {}
-        self._names: dict[Term, Name] = {}
+        self._spelled: dict[Term, Spelling] = {}
+        self._compared: dict[tuple[Term, Term], int] = {}
+        self._rank = cmp_to_key(self._compare)
 
     def count(self, root: Term) -> None:
         """Count how often terms are used."""
@@ -92,14 +95,14 @@ class _Lister:
             first, second = (self.place(t, factor) for t in term.args[1:])
             both = self._add(":", 0.0, ends, first, second)
             return self._add("?", 0.0, ends, self.place(term.args[0], 1.0), both)
-        args = sorted(term.args, key=self._name) if term.op in _UNORDERED else term.args
+        args = sorted(term.args, key=self._rank) if term.op in _UNORDERED else term.args
         places = [self.place(t, 1.0) for t in args]
         return self._add(_WORDS.get(term.op, term.op), mark, ends, *places)
 
     def _list_sum(self, term: Term, factor: float) -> int:
         constant, *factors = (factor * value for value in term.value)
         parts = list(zip(term.args, factors, strict=True))
-        parts.sort(key=lambda part: (_width(_ends(*part)), self._name(part[0]), part[1]))
+        parts.sort(key=lambda part: (_width(_ends(*part)), self._rank(part[0]), part[1]))
         place, ends = self._join("+", [(self.place(*part), _ends(*part)) for part in parts], _add_ranges)
         if constant:
             place = self._add("+", constant, (ends[0] + constant, ends[1] + constant), place)
@@ -110,7 +113,7 @@ class _Lister:
         parts = list(zip(term.args, term.value, strict=True))
         if len(parts) == 1 and parts[0][1] in _POWERS:
             return self._add(_POWERS[parts[0][1]], mark, _ends(term, factor), self.place(parts[0][0], 1.0))
-        parts.sort(key=lambda part: (_relative_width(_power_ends(*part)), self._name(part[0]), part[1]))
+        parts.sort(key=lambda part: (_relative_width(_power_ends(*part)), self._rank(part[0]), part[1]))
         operands = [(self._list_power(*part), _power_ends(*part)) for part in parts]
         if len(parts) == 1:
             return operands[0][0] if factor == 1.0 else self._add("*", factor, _ends(term, factor), operands[0][0])
@@ -135,18 +138,34 @@ class _Lister:
             operands = joined + operands[2 * len(joined) :]
         return operands[0]
 
-    def _name(self, term: Term) -> Name:
-        """Return what tells a term from others, whatever order it was made in."""
-        if term not in self._names:
-            named = [self._name(t) for t in term.args]
-            own = term.value
+    def _compare(self, a: Term, b: Term) -> int:
+        """Return -1, 0 or 1: an order of terms that does not depend on when they were made."""
+        if a is b:
+            return 0
+        if (a, b) not in self._compared:
+            self._compared[a, b] = self._compare_parts(self._spell(a), self._spell(b))
+        return self._compared[a, b]
+
+    def _compare_parts(self, a: Spelling, b: Spelling) -> int:
+        if a[:2] != b[:2]:
+            return -1 if a[:2] < b[:2] else 1
+        for (one, left), (other, right) in zip(a[2], b[2], strict=False):
+            found = (one > other) - (one < other) or self._compare(left, right)
+            if found:
+                return found
+        return (len(a[2]) > len(b[2])) - (len(a[2]) < len(b[2]))
+
+    def _spell(self, term: Term) -> Spelling:
+        """Return a term's word, its own numbers and its operands with theirs, in order if theirs does not matter."""
+        if term not in self._spelled:
+            own, operands = term.value, [(0.0, t) for t in term.args]
             if term.op in ("sum", "prod"):
-                own = term.value[: -len(named)]
-                named = sorted(zip(term.value[-len(named) :], named, strict=True))
-            elif term.op in _UNORDERED:
-                named.sort()
-            self._names[term] = term.op, own, tuple(named)
-        return self._names[term]
+                first = len(own) - len(operands)
+                own, operands = own[:first], list(zip(own[first:], term.args, strict=True))
+            if term.op in ("sum", "prod") or term.op in _UNORDERED:
+                operands.sort(key=lambda operand: (operand[0], self._rank(operand[1])))
+            self._spelled[term] = term.op, own, operands
+        return self._spelled[term]
 
     def _add(self, word: str, number: float, ends: Ends, left: int = -1, right: int = -1) -> int:
         found, key = self.found, (word, number, left, right)

@@ -19,7 +19,7 @@ from nstk.hypernetwork.location import place
 from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
-from nstk.hypernetwork.tokenization import ProgramTokenizer, pad
+from nstk.hypernetwork.tokenization import ProgramTokenizer, Text, pad
 from nstk.optimizers import Pairs, levenberg_marquardt
 from nstk.program import Program
 from nstk.surrogate import mlp_forward, scaling
@@ -120,7 +120,7 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
     Args:
         model: A hypernetwork for at least as many inputs as the program has.
         tokenizer: Its tokenizer.
-        program: Text, signature and domain are read.
+        program: Signature and domain are read; text, if a probe is missing.
         probes: Of the program; None to compile from text alone.
     """
     config, count = model.config, len(program.inputs)
@@ -133,16 +133,17 @@ def compile_with(model: HyperNetwork, tokenizer: ProgramTokenizer, program: Prog
         scale = np.where(std > 0, std, 1.0)
         shown = torch.tensor(((probes.y - mean) / scale).T, dtype=torch.float32)  # (O, 256)
         given = torch.tensor(probes.given, dtype=torch.float32).expand(outputs, -1)
-    ranges = [(i.interval.lo, i.interval.hi) for i in program.inputs]
-    encoded = tokenizer.encode(program.source, program.name, ranges, _arguments(program), outputs)
-    text = pad(encoded)
+    text: Text | None = None
+    if given is None or not given.all():  # text tells what probes do not
+        ranges = [(i.interval.lo, i.interval.hi) for i in program.inputs]
+        text = pad(tokenizer.encode(program.source, program.name, ranges, _arguments(program), outputs))
     center, half = np.zeros(config.inputs), np.ones(config.inputs)
     center[:count], half[:count] = scaling(program.inputs)
     present = (np.arange(config.inputs) < count).astype(np.float64)
     domain = (torch.tensor(array, dtype=torch.float32).expand(outputs, -1) for array in (center, half, present))
     points = torch.tensor(unit_points()[: config.probes], dtype=torch.float64)
     with _one_thread():
-        out = model(*text, *domain, shown, given, points, variants=VARIANTS)
+        out = model(*(text or [None] * 6), *domain, shown, given, points, variants=VARIANTS)
     if shown is None and out.location is not None:
         mean, scale = (tensor.numpy() for tensor in place(out.location.double()))
     known = out.probes if shown is None else shown
