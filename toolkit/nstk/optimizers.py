@@ -35,8 +35,13 @@ class Pairs:
 
     def loss(self, topology: Topology, params: Tensor) -> Tensor:
         """Return the weighted mean squared error of each network, `(B,)`."""
-        r = forward(topology, params, self.x) - self.y
-        return (r * r).mean(-1).mul_(self.weight).mean(-1)
+        return self.losses(topology, params[:, None])[:, 0]
+
+    def losses(self, topology: Topology, params: Tensor) -> Tensor:
+        """Return the like `(B, F)` for F variants of each network `(B, F, P)`."""
+        got = forward(topology, params.flatten(0, 1), self.x)  # (BF, N, O)
+        r = got.view(*params.shape[:2], *got.shape[1:]) - (self.y if self.y.ndim == 2 else self.y[:, None])
+        return r.square().mean(-1).mul_(self.weight).mean(-1)
 
 
 #: Damping factors tried at once, relative to the last one. Bolder ones lead to poorer minima: the iteration leaves its
@@ -84,26 +89,24 @@ def levenberg_marquardt(
         Best parameters `(B, P)` and their validation losses `(B,)`.
     """
     params = params.clone()
-    batch, size = params.shape
-    identity = torch.eye(size, dtype=params.dtype, device=params.device)
+    batch = len(params)
     factors = params.new_tensor(_FACTORS)
     # Near a minimum the damping shall fall as the residual does (Yamashita and Fukushima 2001); there steps spent on
     # every halving of it would be lost.
     damping = _FIRST_DAMPING * train.loss(topology, params).clamp(1e-12, 1).sqrt()
-    normal, gradient = params.new_empty(batch, size, size), params.new_empty(batch, size)
-    loss = params.new_empty(batch)
+    normal, gradient, loss = (params.new_empty(0) for _ in range(3))
     best, best_loss = params.clone(), valid.loss(topology, params)
     moved = torch.arange(batch, device=params.device)
     stale = 0
     for step in range(1, iterations + 1):
-        if len(moved):
+        if len(moved) == batch:
+            normal, gradient, loss = _normal_equations(topology, params, train)
+        elif len(moved):
             normal[moved], gradient[moved], loss[moved] = _normal_equations(topology, params[moved], train.of(moved))
-            normal[moved] += _RIDGE * identity
-            gradient[moved] += _RIDGE * params[moved]
-            loss[moved] += _RIDGE * params[moved].square().sum(1)
         scale = normal.diagonal(dim1=1, dim2=2).clamp_min(1e-8).sqrt()  # (B, P)
         lambdas = damping[:, None] * factors  # (B, F)
-        damped = normal[:, None] + torch.diag_embed(lambdas[..., None] * scale[:, None])  # (B, F, P, P)
+        damped = normal[:, None].repeat(1, len(factors), 1, 1)  # (B, F, P, P)
+        damped.diagonal(dim1=2, dim2=3).add_(lambdas[..., None] * scale[:, None])
         root, info = torch.linalg.cholesky_ex(damped)
         velocity = -_solve(root, gradient[:, None].expand(-1, len(factors), -1))  # (B, F, P)
         acceleration = -0.5 * _solve(root, _pull_back_bend(topology, params, train, velocity))
@@ -111,7 +114,7 @@ def levenberg_marquardt(
         lengths = (acceleration.square() * scale[:, None]).sum(-1), (velocity.square() * scale[:, None]).sum(-1)
         bent = 4 * lengths[0] < _MOST_BENT**2 * lengths[1]
         trial = params[:, None] + velocity + torch.where(bent[..., None], acceleration, 0.0)
-        trial_loss = _trial_loss(topology, trial, train) + _RIDGE * trial.square().sum(-1)
+        trial_loss = train.losses(topology, trial).add_(trial.square().sum(-1), alpha=_RIDGE)
         trial_loss = torch.where((info == 0) & trial_loss.isfinite(), trial_loss, math.inf)
         lowest, choice = trial_loss.min(1)
         better = lowest < loss
@@ -129,15 +132,6 @@ def levenberg_marquardt(
     return best, best_loss
 
 
-def _trial_loss(topology: Topology, trial: Tensor, train: Pairs) -> Tensor:
-    """Return the training loss of every trial point `(B, F, P)` as `(B, F)`."""
-    batch, count, _ = trial.shape
-    if train.y.ndim == 2:
-        return train.loss(topology, trial.flatten(0, 1)).view(batch, count)
-    repeated = Pairs(train.x, train.y.repeat_interleave(count, 0), train.weight)
-    return repeated.loss(topology, trial.flatten(0, 1)).view(batch, count)
-
-
 def _solve(root: Tensor, right: Tensor) -> Tensor:
     """Solve damped normal equations, given by their Cholesky factors `(B, F, P, P)`, for `(B, F, P)`."""
     return torch.cholesky_solve(right[..., None], root)[..., 0]
@@ -153,7 +147,7 @@ def _chunks(batch: int, rows: int, width: int) -> Iterator[tuple[slice, slice]]:
 
 
 def _normal_equations(topology: Topology, params: Tensor, train: Pairs) -> tuple[Tensor, Tensor, Tensor]:
-    """Return J'J `(B, P, P)` on and below its diagonal, J'r `(B, P)` and the loss `(B,)`."""
+    """Return J'J `(B, P, P)` on and below its diagonal, J'r `(B, P)` and the loss `(B,)`, with the ridge."""
     batch, size = params.shape
     n, outputs = len(train.x), train.y.shape[-1]
     normal, gradient = params.new_zeros(batch, size, size), params.new_zeros(batch, size)
@@ -168,7 +162,12 @@ def _normal_equations(topology: Topology, params: Tensor, train: Pairs) -> tuple
             normal[networks, below, : below.stop].baddbmm_(jac[:, below], jac[:, : below.stop].mT)
         gradient[networks] += (jac @ residual[..., None])[..., 0]
         loss[networks] += residual.square().sum(1)
-    return normal / (n * outputs), gradient / (n * outputs), loss / (n * outputs)
+    for total in (normal, gradient, loss):
+        total /= n * outputs
+    normal.diagonal(dim1=1, dim2=2).add_(_RIDGE)
+    gradient.add_(params, alpha=_RIDGE)
+    loss.add_(params.square().sum(1), alpha=_RIDGE)
+    return normal, gradient, loss
 
 
 def _pull_back_bend(topology: Topology, params: Tensor, train: Pairs, directions: Tensor) -> Tensor:
