@@ -37,17 +37,17 @@ class Stage:
 
 #: The race of each rung at effort `normal`: about 1, 5, 10 and 40 seconds on one core for one output.
 _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(32, 512, 10), Stage(8, 2048, 30), Stage(3, 2048, 120)),
+    (4, 4): (Stage(32, 192, 10), Stage(8, 384, 30), Stage(3, 2048, 120)),
     (8, 8): (Stage(16, 1024, 20), Stage(4, 3072, 60), Stage(2, 3072, 140)),
     (16, 16): (Stage(8, 2048, 20), Stage(3, 4096, 40), Stage(1, 4096, 80)),
     (32, 32): (Stage(2, 2048, 10), Stage(1, 4096, 25)),
 }
 
 
-#: The race with compiled starts, a third of the work: few of them, tried briefly on few pairs, since what a good start
-#: needs is a long last heat. Chosen on the validation packages' functions.
+#: The race with compiled starts, a third of the work: they are tried on few pairs, since what a good start needs most is
+#: one long last heat. Chosen on the validation packages' functions.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(12, 384, 8), Stage(3, 1024, 15), Stage(1, 2048, 130)),
+    (4, 4): (Stage(24, 128, 8), Stage(8, 256, 20), Stage(1, 2048, 60)),
     (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
     (16, 16): (Stage(6, 1024, 12), Stage(2, 2048, 20), Stage(1, 4096, 60)),
 }
