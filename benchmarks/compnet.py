@@ -165,7 +165,7 @@ def measure_zero_shot(evaluation: Evaluation) -> None:
 def measure_adam(evaluation: Evaluation) -> None:
     """Measure errors after the paper's protocol, and epochs to the random starts' mean error."""
     for method in evaluation.methods.names:
-        starts = functools.partial(evaluation.methods.starts, method, draws=RANDOM)
+        starts = functools.partial(evaluation.methods.starts, method, draws=RANDOM, raced=True)
         _measure_fit(evaluation, "adam", method, starts, fit_with_adam, "epochs", EPOCHS)
 
 
@@ -192,7 +192,7 @@ def _measure_lm(evaluation: Evaluation, kind: str) -> None:
         return {f"{kind}race/compnet": race(task, candidates, COMPILED_RACE)[:, 0]}
 
     for method in ("random", "compnet"):
-        starts = functools.partial(evaluation.methods.starts, method, draws=RANDOM)
+        starts = functools.partial(evaluation.methods.starts, method, draws=RANDOM, raced=True)
         _measure_fit(evaluation, f"{kind}lm", method, starts, fit_with_lm, "steps", STEPS)
     evaluation.measure(f"{kind}race/random", work_random)
     evaluation.measure(f"{kind}race/compnet", work_compiled)

@@ -22,7 +22,7 @@ _EPOCHS, _RATE = 5000, 0.01  # the paper's
 _CHECKS = (*range(0, _EPOCHS, 3), _EPOCHS)  # epochs after which the validation error is looked at, as in the paper
 #: What a look counts as when epochs are counted: at the start at the first, and 5,000 at the last.
 EPOCHS = (3, *_CHECKS[1:])
-_TRAIN = 819  # of 1,024 pairs, 80 %; the others choose which iterate is kept
+TRAIN = 819  # of 1,024 pairs, 80 %; the others choose which iterate is kept
 _TOGETHER = 32  # networks whose activations fit a core's cache
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's
 _LOOKS = (0, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)  # steps after which the test error is looked at
@@ -128,11 +128,11 @@ def fit_with_adam(task: Task, starts: Tensor) -> tuple[Tensor, Tensor]:
     """
     networks, each = starts.flatten(0, 1).float(), starts.shape[1]
     y, test_y = (values.float().repeat_interleave(each, 0)[:, None] for values in (task.y, task.test_y))  # (BS, 1, N)
-    train_x, checked_x = _with_ones(task.x[:_TRAIN]), _with_ones(torch.cat([task.x[_TRAIN:], task.test_x]))
+    train_x, checked_x = _with_ones(task.x[:TRAIN]), _with_ones(torch.cat([task.x[TRAIN:], task.test_x]))
     kept, curves = [], []
     for part in torch.arange(len(networks)).split(_TOGETHER):
-        checked_y = torch.cat([y[part, :, _TRAIN:], test_y[part]], 2)
-        best, curve = _descend(task.topology, networks[part], train_x, y[part, :, :_TRAIN], checked_x, checked_y)
+        checked_y = torch.cat([y[part, :, TRAIN:], test_y[part]], 2)
+        best, curve = _descend(task.topology, networks[part], train_x, y[part, :, :TRAIN], checked_x, checked_y)
         kept.append(best)
         curves.append(curve)
     best = torch.cat(kept).double().view_as(starts)
@@ -162,8 +162,8 @@ def _take_steps(task: Task, starts: Tensor, steps: int) -> tuple[Tensor, Tensor]
     """Take steps from starts `(B, S, P)`; returns the like and validation losses `(B, S)`."""
     y = task.y.repeat_interleave(starts.shape[1], 0)[..., None]  # (BS, 1024, 1)
     ones = torch.ones(len(task.x), dtype=torch.float64)
-    train = Pairs(task.x[:_TRAIN], y[:, :_TRAIN], ones[:_TRAIN])
-    valid = Pairs(task.x[_TRAIN:], y[:, _TRAIN:], ones[_TRAIN:])
+    train = Pairs(task.x[:TRAIN], y[:, :TRAIN], ones[:TRAIN])
+    valid = Pairs(task.x[TRAIN:], y[:, TRAIN:], ones[TRAIN:])
     fitted, loss = levenberg_marquardt(task.topology, starts.flatten(0, 1), train, valid, steps)
     return fitted.view_as(starts), loss.view(starts.shape[:2])
 
@@ -181,7 +181,7 @@ def _descend(
         checked_x: `(I + 1, V + T)`: points that validate, then points that test.
         checked_y: `(n, 1, V + T)`.
     """
-    validate = PAIRS - _TRAIN
+    validate = PAIRS - TRAIN
     variance = checked_y[:, 0, validate:].var(1, correction=0)
     weights = _split(topology, start)
     checks = frozenset(_CHECKS)

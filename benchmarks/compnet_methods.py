@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from compnet_fits import HIDDEN, Task, take_best
+from compnet_fits import HIDDEN, TRAIN, Task, take_best
 from compnet_functions import Sample
 from torch import Tensor
 
@@ -51,6 +51,7 @@ class Methods:
         draws: int = 3,
         shown: int = PROBES,
         located: bool = False,
+        raced: bool = False,
     ) -> Tensor:
         """Return what a method starts the B functions of a task from.
 
@@ -61,10 +62,11 @@ class Methods:
             draws: Number of random starts.
             shown: `compnet` is given the first so many probes.
             located: `compnet-text` says mean and scale of the outputs, too; else they come from the pairs.
+            raced: Of the hypernetwork's candidates the one that is best on the training pairs starts, as before a fit;
+                else the one that is best on the probes, given or as the text predicts them.
 
         Returns:
-            `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's choice: the candidate that is
-            best on the probes, given or as the text predicts them.
+            `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's one.
         """
         if name == "random":
             count = len(task.y) * draws
@@ -75,7 +77,13 @@ class Methods:
         if name == "compnet-text" and not located:
             proposals = [replace(proposal, mean=None, scale=None) for proposal in proposals]
         candidates = _place(task, proposals)
-        return candidates[:, :1] if name == "compnet-text" else _choose(task, candidates, proposals)
+        if raced:
+            return _choose(task, candidates, task.x[:TRAIN], task.y[:, :TRAIN])
+        if name == "compnet-text":
+            return candidates[:, :1]
+        known = torch.tensor(np.concatenate([proposal.y.T for proposal in proposals]))  # (B, N)
+        target = (known - torch.tensor(task.mean)[:, None]) / torch.tensor(task.scale)[:, None]
+        return _choose(task, candidates, torch.tensor(proposals[0].x), target)
 
     def candidates(self, task: Task, samples: Sequence[Sample]) -> Tensor:
         """Return all that the hypernetwork writes `(B, K, P)`, given text and probes."""
@@ -101,10 +109,7 @@ def _place(task: Task, proposals: Sequence[Compiled]) -> Tensor:
     return torch.tensor(np.concatenate(starts))
 
 
-def _choose(task: Task, candidates: Tensor, proposals: Sequence[Compiled]) -> Tensor:
-    """Return the candidate `(B, 1, P)` of each function that is best on the probes it was compiled from."""
-    x = torch.tensor(proposals[0].x)  # (N, I)
-    y = torch.tensor(np.concatenate([proposal.y.T for proposal in proposals]))  # (B, N)
-    target = (y - torch.tensor(task.mean)[:, None]) / torch.tensor(task.scale)[:, None]
+def _choose(task: Task, candidates: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return the candidate `(B, 1, P)` of each function that is best at inputs `(N, I)` with outputs `(B, N)`."""
     got = forward(task.topology, candidates.flatten(0, 1), x)[..., 0].view(*candidates.shape[:2], -1)
-    return take_best(candidates, (got - target[:, None]).square().mean(-1))
+    return take_best(candidates, (got - y[:, None]).square().mean(-1))

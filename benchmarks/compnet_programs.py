@@ -38,7 +38,7 @@ def measure_programs(methods: Methods) -> list[dict[str, Any]]:
         ]
         for method in methods.names:
             task = make_task([sample], probes=method == "compnet")
-            starts = methods.starts(method, task, [sample], _RANDOM)
+            starts = methods.starts(method, task, [sample], _RANDOM, raced=True)
             alone = methods.starts(method, task, [sample], _RANDOM, located=True)
             errors = {"zero-shot": task.nmse(alone), "adam": fit_with_adam(task, starts)[0]}
             if method in ("random", "compnet"):
