@@ -44,8 +44,8 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 }
 
 
-#: The race with compiled starts, a third of the work: they are tried on few pairs, since what a good start needs most is
-#: one long last heat. Chosen on the validation packages' functions.
+#: The race with compiled starts, a third of the work: many are tried on few pairs, one takes the long last heat. Chosen
+#: on the validation packages' functions.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
     (4, 4): (Stage(24, 128, 8), Stage(8, 256, 20), Stage(1, 2048, 60)),
     (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
