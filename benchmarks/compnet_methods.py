@@ -62,8 +62,8 @@ class Methods:
             draws: Number of random starts.
             shown: `compnet` is given the first so many probes.
             located: `compnet-text` says mean and scale of the outputs, too; else they come from the pairs.
-            raced: Of the hypernetwork's candidates the one that is best on the training pairs starts, as before a fit;
-                else the one that is best on the probes, given or as the text predicts them.
+            raced: Of `compnet`'s candidates the one that is best on the training pairs starts, as before a fit; else
+                the one that is best on the probes. `compnet-text`'s is always the one the text is surest of.
 
         Returns:
             `(B, S, P)`: random draws, all networks of a baseline, or the hypernetwork's one.
@@ -77,10 +77,10 @@ class Methods:
         if name == "compnet-text" and not located:
             proposals = [replace(proposal, mean=None, scale=None) for proposal in proposals]
         candidates = _place(task, proposals)
-        if raced:
-            return _choose(task, candidates, task.x[:TRAIN], task.y[:, :TRAIN])
         if name == "compnet-text":
             return candidates[:, :1]
+        if raced:
+            return _choose(task, candidates, task.x[:TRAIN], task.y[:, :TRAIN])
         known = torch.tensor(np.concatenate([proposal.y.T for proposal in proposals]))  # (B, N)
         target = (known - torch.tensor(task.mean)[:, None]) / torch.tensor(task.scale)[:, None]
         return _choose(task, candidates, torch.tensor(proposals[0].x), target)
