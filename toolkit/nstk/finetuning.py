@@ -35,7 +35,7 @@ class Stage:
     iterations: int
 
 
-#: The race of each rung at effort `normal`: about 1, 5, 10 and 40 seconds on one core for one output.
+#: The race of each rung at effort `normal`: about 0.5, 2, 7 and 11 seconds on one core for one output.
 _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
     (4, 4): (Stage(32, 192, 10), Stage(8, 384, 30), Stage(3, 2048, 120)),
     (8, 8): (Stage(16, 1024, 20), Stage(4, 3072, 60), Stage(2, 3072, 140)),
