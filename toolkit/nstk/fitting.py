@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 _REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
 _FURTHER_STEPS = {"quick": 30, "normal": 100, "high": 300}
-#: Levenberg-Marquardt steps of one refinement; those of wide networks take a second each.
+#: Levenberg-Marquardt steps of one refinement; those of wide networks take some 0.2 seconds each.
 _REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 40, (8, 8): 40, (16, 16): 20, (32, 32): 6}
 #: Refinement has lowered largest errors by up to 6 times; what is farther off needs a wider network.
 _HOPELESS = 8.0

@@ -20,7 +20,7 @@ _WORDS = {
     **COMPARISONS, "not": "!", "and": "&&", "or": "||", "max": "fmax", "min": "fmin", "abs": "fabs",
 }  # fmt: skip
 _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "inverse"}
-_UNORDERED = frozenset(("max", "min", "and", "or"))
+_UNORDERED = frozenset(("sum", "prod", "max", "min", "and", "or"))
 
 Ends = tuple[float, float]
 Spelling = tuple[str, tuple[float, ...], list[tuple[float, Term]]]
@@ -101,26 +101,26 @@ class _Lister:
 
     def _list_sum(self, term: Term, factor: float) -> int:
         constant, *factors = (factor * value for value in term.value)
-        parts = list(zip(term.args, factors, strict=True))
-        parts.sort(key=lambda part: (_width(_ends(*part)), self._rank(part[0]), part[1]))
-        place, ends = self._join("+", [(self.place(*part), _ends(*part)) for part in parts], _add_ranges)
+        parts = [(part, own, _ends(part, own)) for part, own in zip(term.args, factors, strict=True)]
+        parts.sort(key=lambda part: (_width(part[2]), self._rank(part[0])))
+        place, ends = self._join("+", [(self.place(part, own), ends) for part, own, ends in parts], _add_ranges)
         if constant:
             place = self._add("+", constant, (ends[0] + constant, ends[1] + constant), place)
         return place
 
     def _list_product(self, term: Term, factor: float) -> int:
         mark = 0.0 if factor == 1.0 else factor
-        parts = list(zip(term.args, term.value, strict=True))
-        if len(parts) == 1 and parts[0][1] in _POWERS:
-            return self._add(_POWERS[parts[0][1]], mark, _ends(term, factor), self.place(parts[0][0], 1.0))
-        parts.sort(key=lambda part: (_relative_width(_power_ends(*part)), self._rank(part[0]), part[1]))
-        operands = [(self._list_power(*part), _power_ends(*part)) for part in parts]
-        if len(parts) == 1:
-            return operands[0][0] if factor == 1.0 else self._add("*", factor, _ends(term, factor), operands[0][0])
-        return self._join("*", operands, _multiply_ranges, mark)[0]
+        if len(term.args) == 1 and term.value[0] in _POWERS:
+            return self._add(_POWERS[term.value[0]], mark, _ends(term, factor), self.place(term.args[0], 1.0))
+        parts = [(b, power, power_range(b.low, b.high, power)) for b, power in zip(term.args, term.value, strict=True)]
+        parts.sort(key=lambda part: (_relative_width(part[2]), self._rank(part[0])))
+        operands = [(self._list_power(*part), part[2]) for part in parts]
+        if len(operands) > 1:
+            return self._join("*", operands, _multiply_ranges, mark)[0]
+        return operands[0][0] if factor == 1.0 else self._add("*", factor, _ends(term, factor), operands[0][0])
 
-    def _list_power(self, base: Term, power: float) -> int:
-        place, ends = self.place(base, 1.0), _power_ends(base, power)
+    def _list_power(self, base: Term, power: float, ends: Ends) -> int:
+        place = self.place(base, 1.0)
         if power == 1.0:
             return place
         return self._add(_POWERS[power], 0.0, ends, place) if power in _POWERS else self._add("pow", power, ends, place)
@@ -162,7 +162,7 @@ class _Lister:
             if term.op in ("sum", "prod"):
                 first = len(own) - len(operands)
                 own, operands = own[:first], list(zip(own[first:], term.args, strict=True))
-            if term.op in ("sum", "prod") or term.op in _UNORDERED:
+            if term.op in _UNORDERED:
                 operands.sort(key=lambda operand: (operand[0], self._rank(operand[1])))
             self._spelled[term] = term.op, own, operands
         return self._spelled[term]
@@ -187,10 +187,6 @@ def _ends(term: Term, factor: float) -> Ends:
 def _scale(ends: Ends, factor: float) -> Ends:
     scaled = factor * ends[0], factor * ends[1]
     return min(scaled), max(scaled)
-
-
-def _power_ends(base: Term, power: float) -> Ends:
-    return power_range(base.low, base.high, power)
 
 
 def _add_ranges(a: Ends, b: Ends) -> Ends:

@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 Value = Array | tuple[Array, Array] | None
 
 _PARTS = 2  # of a formula
+_SHORTEST = 4  # tokens of a formula that has parts worth telling
 _STILL, _SPIKE, _FAR = 1e-6, 30.0, 1e4  # deviations; and of the mean, in deviations
 
 #: What tokens with one operand compute; `!` and what is compared are 0 or 1.
@@ -57,7 +58,8 @@ def draw_parts(values: Sequence[Value], probes: int, seed: int) -> Parts:
     """
     chosen: list[int] = []
     told: list[tuple[Array, float, float]] = []
-    for place in np.random.default_rng(seed).permutation(np.arange(1, len(values) - 1)).tolist():
+    places = np.arange(1, len(values) - 1 if len(values) >= _SHORTEST else 1)
+    for place in np.random.default_rng(seed).permutation(places).tolist():
         one = standardize(values[place], probes)
         if one is not None:
             chosen.append(place)
