@@ -12,11 +12,11 @@ is best on the probes, `compnet-text` for the first.
   in another row, and where it is fitted, mean and scale are those of the pairs, as they are for random starts.
 - adam: the paper's protocol, 5,000 epochs at a rate of 0.01; 80 % of the outputs train, the others choose the iterate.
   Epochs are counted to the random starts' mean error; 3 where it is met at the start, 5,000 where it never is.
-- lm: 60 Levenberg-Marquardt steps, steps counted likewise. And 240 steps: of random starts a race of three, 30 steps
-  each and 150 of the one that validates best; of what is compiled a race of twelve, 8 steps each and 144. All this was
-  chosen on the validation split: restarts within the 60 steps, of which five kinds were tried, brought random starts
-  higher errors there. Before a fit the compiled candidate that is best on the training pairs starts. Plain steps go
-  along the tangent, without the geodesic acceleration that nstk adds.
+- lm: 60 Levenberg-Marquardt steps, counted likewise, one by one. And 240 steps: of random starts a race of three, 30
+  steps each and 150 of the one that validates best; of what is compiled a race of twelve, 8 steps each and 144. All
+  this was chosen on the validation split: restarts within the 60 steps, of which seven kinds were tried, brought random
+  starts higher errors there. Before a fit the compiled candidate that is best on the training pairs starts. Plain steps
+  go along the tangent, without the geodesic acceleration that nstk adds.
 - programs: ParrotBench.
 
 Every column is saved at once in `results/compnet.json`, so that a stopped run continues where it was; columns of other

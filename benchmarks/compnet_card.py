@@ -1,11 +1,12 @@
 """Puts a trained hypernetwork into the package, with baselines and a model card made of what was measured.
 
-    python benchmarks/compnet_card.py CORPUS --run FOLDER PACK [--run FOLDER PACK ...] --baselines FOLDER FOLDER
+    python benchmarks/compnet_card.py CORPUS PACK [--run FOLDER] [--baselines FOLDER FOLDER]
 
-CORPUS is what was packed. A run is a folder of `nstk train` and the pack it learned from; each further one went on from
-the one before, with `--start`, and the last one's weights ship. Baselines are the folders of runs with `--preset
-pretrained` and `--preset maml`. Held-out results and the ablation by origin are read from `results/`, so run
-`compnet.py` and `compnet_ablation.py` first; the ablation by input is measured here, with the first pack.
+CORPUS is what was packed as PACK. A run is a folder of `nstk train` that went on from the weights that ship, with
+`--start`; its weights ship from now on, and its record joins those of the runs before in `results/compnet_runs.json`.
+Baselines are the folders of runs with `--preset pretrained` and `--preset maml`; without, they stay. Held-out results
+and the ablation by origin are read from `results/`, so run `compnet.py` and `compnet_ablation.py` first; the ablation
+by input is measured here.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from nstk.training.options import TrainOptions
 from nstk.training.state import read_record
 
 RESULTS = Path(__file__).parent / "results"
+RUNS = RESULTS / "compnet_runs.json"
 STAGES = ("trunk", "text", "joint")
 CPU = torch.device("cpu")
 
@@ -43,13 +45,18 @@ def main() -> None:
     """Copy the weights and write the card."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("--run", nargs=2, type=Path, action="append", required=True, metavar=("FOLDER", "PACK"))
-    parser.add_argument("--baselines", nargs=len(BASELINES), type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--baselines", nargs=len(BASELINES), type=Path, metavar="FOLDER", default=())
     given = parser.parse_args()
     folder = SHIPPED / "compnet"
-    for method, source in zip(BASELINES, given.baselines, strict=True):
+    for method, source in zip(BASELINES, given.baselines, strict=False):
         shutil.copytree(source / "model", SHIPPED / method, dirs_exist_ok=True)
-    shutil.copytree(given.run[-1][0] / "model", folder, dirs_exist_ok=True)
+    runs = json.loads(RUNS.read_text())
+    if given.run is not None:
+        shutil.copytree(given.run / "model", folder, dirs_exist_ok=True)
+        runs.append(read_run(given.run, given.pack))
+        RUNS.write_text(json.dumps(runs, indent=1) + "\n")
     model, _ = load_checkpoint(folder)
     evaluation = json.loads((RESULTS / "compnet.json").read_text())
     card = render(
@@ -58,14 +65,14 @@ def main() -> None:
         config=model.config,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         **describe(["torch", "transformers"]),
-        runs=[read_run(run, pack) for run, pack in given.run],
+        runs=runs,
         stats=json.loads((given.corpus / "stats.json").read_text()),
         packages=sorted(listed_packages().values(), key=lambda package: (package.split, package.name)),
         evaluation=evaluation,
         tables=tables.compnet(evaluation),
         recombined=json.loads((RESULTS / "compnet_made.json").read_text())["formulas"],
         ablation=json.loads((RESULTS / "compnet_ablation.json").read_text()),
-        inputs=leave_inputs_out(folder, given.run[0][1]),
+        inputs=leave_inputs_out(folder, given.pack),
     )
     (folder / "README.md").write_text(card)
 

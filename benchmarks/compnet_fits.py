@@ -4,7 +4,7 @@ Adam runs in float32 with gradients written out, in parts that fit a core's cach
 parameters it keeps are assessed in float64. Levenberg-Marquardt is the package's, in float64.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from compnet_functions import PAIRS, Array, Sample
 from torch import Tensor
 
 from nstk.mlp import forward
-from nstk.optimizers import Pairs, levenberg_marquardt
+from nstk.optimizers import FIRST_DAMPING, RIDGE, Pairs, levenberg_marquardt
 from nstk.topology import Topology
 
 HIDDEN = (4, 4)
@@ -25,8 +25,8 @@ EPOCHS = (3, *_CHECKS[1:])
 TRAIN = 819  # of 1,024 pairs, 80 %; the others choose which iterate is kept
 _TOGETHER = 32  # networks whose activations fit a core's cache
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # Adam's
-_LOOKS = (0, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)  # steps after which the test error is looked at
-STEPS = (1, *_LOOKS[1:])  # what a look counts as when Levenberg-Marquardt steps are counted
+_STEPS = 60
+STEPS = (1, *range(1, _STEPS + 1))  # what a look counts as when Levenberg-Marquardt steps are counted: at the start, 1
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Race:
 
 #: Of seven ways each to spend 240 steps these brought the lowest errors on the validation split.
 RANDOM_RACE, COMPILED_RACE = Race(3, 30, 150), Race(12, 8, 144)
-LM_PROTOCOL = (_LOOKS, RANDOM_RACE, COMPILED_RACE, "geodesic acceleration")
+LM_PROTOCOL = (_STEPS, RANDOM_RACE, COMPILED_RACE, "geodesic acceleration", FIRST_DAMPING, RIDGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +143,11 @@ def count_until(errors: Tensor, target: Tensor, counts: Sequence[int]) -> Tensor
 
 def fit_with_lm(task: Task, starts: Tensor) -> tuple[Tensor, Tensor]:
     """Take 60 Levenberg-Marquardt steps from every start; like `fit_with_adam`, C is the number of `STEPS`."""
-    errors = [task.nmse(_take_steps(task, starts, steps)[0]) for steps in _LOOKS]
-    return errors[-1], torch.stack(errors, -1)
+    kept = [starts.flatten(0, 1)]
+    _take_steps(task, starts, _STEPS, kept.append)
+    kept += [kept[-1]] * (len(STEPS) - len(kept))  # where no start gets any better, the rest is left out
+    errors = torch.stack([task.nmse(params.view_as(starts)) for params in kept], -1)
+    return errors[..., -1], errors
 
 
 def race(task: Task, starts: Tensor, how: Race) -> Tensor:
@@ -153,13 +156,18 @@ def race(task: Task, starts: Tensor, how: Race) -> Tensor:
     return task.nmse(_take_steps(task, best, how.final)[0])
 
 
-def _take_steps(task: Task, starts: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Take steps from starts `(B, S, P)`; returns the like and validation losses `(B, S)`."""
+def _take_steps(
+    task: Task, starts: Tensor, steps: int, watch: Callable[[Tensor], None] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Take steps from starts `(B, S, P)`; returns the like and validation losses `(B, S)`.
+
+    Which iterate is kept is decided after every step; `watch` is told it `(BS, P)`.
+    """
     y = task.y.repeat_interleave(starts.shape[1], 0)[..., None]  # (BS, 1024, 1)
     ones = torch.ones(len(task.x), dtype=torch.float64)
     train = Pairs(task.x[:TRAIN], y[:, :TRAIN], ones[:TRAIN])
     valid = Pairs(task.x[TRAIN:], y[:, TRAIN:], ones[TRAIN:])
-    fitted, loss = levenberg_marquardt(task.topology, starts.flatten(0, 1), train, valid, steps)
+    fitted, loss = levenberg_marquardt(task.topology, starts.flatten(0, 1), train, valid, steps, look=1, watch=watch)
     return fitted.view_as(starts), loss.view(starts.shape[:2])
 
 

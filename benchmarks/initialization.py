@@ -1,6 +1,7 @@
 """Builds every example as `nstk build` does by default, from random starts and from compiled ones.
 
-Compares the networks chosen, their errors and the time of fine-tuning, the two kinds in turn.
+Compares the networks chosen, their errors and the time of fine-tuning, the two kinds in turn, with three seeds each:
+which random starts are drawn decides much.
 
 Run: python benchmarks/initialization.py [INIT]
 """
@@ -17,14 +18,15 @@ from nstk.options import BuildOptions
 from nstk.pipeline import build
 
 HERE = Path(__file__).parent
+SEEDS = (0, 1, 2)
 
 
-def measure(source: Path, init: str) -> dict[str, Any]:
+def measure(source: Path, init: str, seed: int) -> dict[str, Any]:
     """Build one example in both ways."""
-    found: dict[str, Any] = {"source": source.name}
+    found: dict[str, Any] = {"source": source.name, "seed": seed}
     for kind, method in (("random", "random"), ("compiled", init)):
         with tempfile.TemporaryDirectory() as out:
-            report = build(BuildOptions(source=source, init=method, out=Path(out))).report
+            report = build(BuildOptions(source=source, init=method, seed=seed, out=Path(out))).report
         found[kind] = {
             "topology": [network["topology"] for network in report["networks"]],
             "nrmse": [output["nrmse"] for output in report["verify"]["outputs"]],
@@ -42,8 +44,9 @@ def main() -> None:
     )  # warm up
     rows = []
     for source in sorted((HERE.parent / "examples").glob("*.c")):
-        rows.append(measure(source, init))
-        print(json.dumps(rows[-1]), flush=True)
+        for seed in SEEDS:
+            rows.append(measure(source, init, seed))
+            print(json.dumps(rows[-1]), flush=True)
     result = describe(["numpy", "torch", "transformers"], "gcc") | {"rows": rows}
     (HERE / "results" / "initialization.json").write_text(json.dumps(result, indent=1) + "\n")
 

@@ -5,6 +5,7 @@ python benchmarks/tables.py --check  only tell, by exit code 1, whether the READ
 """
 
 import argparse
+import itertools
 import json
 import math
 import re
@@ -185,16 +186,27 @@ def _parrotbench(programs: list[dict[str, Any]]) -> str:
 
 
 def initialization(result: dict[str, Any]) -> str:
-    """Render `initialization.json`: errors and time of `nstk build` from random and from compiled starts."""
+    """Render `initialization.json`: errors and time of `nstk build` from random and from compiled starts.
+
+    Errors and seconds are medians over the seeds; the last row has medians of the ratios over programs and seeds.
+    """
     rows, times, errors = [], [], []
-    for row in result["rows"]:
-        both = row["random"], row["compiled"]
-        cells = [", ".join(found["topology"]) for found in both]
-        cells += [", ".join(f"{error:.2g}" for error in found["nrmse"]) for found in both]
-        rows.append([f"`{row['source']}`", *cells, *(f"{found['seconds']:.2g}" for found in both)])
-        times.append(both[1]["seconds"] / both[0]["seconds"])
-        ratios = [math.log(c / r) for r, c in zip(both[0]["nrmse"], both[1]["nrmse"], strict=True)]
-        errors.append(math.exp(statistics.fmean(ratios)))
+    for source_name, group in itertools.groupby(result["rows"], key=lambda row: row["source"]):
+        each = list(group)
+        cells = []
+        for kind in ("random", "compiled"):
+            chosen = dict.fromkeys(", ".join(row[kind]["topology"]) for row in each)
+            cells.append(" or ".join(chosen))
+        for kind in ("random", "compiled"):
+            nrmse = (statistics.median(values) for values in zip(*(row[kind]["nrmse"] for row in each), strict=True))
+            cells.append(", ".join(f"{error:.2g}" for error in nrmse))
+        for kind in ("random", "compiled"):
+            cells.append(f"{statistics.median(row[kind]['seconds'] for row in each):.2g}")
+        rows.append([f"`{source_name}`", *cells])
+        times += [row["compiled"]["seconds"] / row["random"]["seconds"] for row in each]
+        for row in each:
+            pairs = zip(row["random"]["nrmse"], row["compiled"]["nrmse"], strict=True)
+            errors.append(math.exp(statistics.fmean(math.log(c / r) for r, c in pairs)))
     medians = ["", "", "", f"{statistics.median(errors):.2f}x", "", f"{statistics.median(times):.2f}x"]
     header = ["program", "random", "compnet", "nrmse, random", "compnet", "seconds, random", "compnet"]
     return markdown(header, [*rows, ["median", *medians]], 4) + source(result)

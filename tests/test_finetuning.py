@@ -10,7 +10,7 @@ import pytest
 from handmade import pointer, program, value
 from networks import inputs_program, random_surrogate, with_intervals
 
-from nstk import optimizers
+from nstk import finetuning
 from nstk.compilation import compile_program, random_parameters
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
@@ -95,7 +95,7 @@ def test_adam_races_all_starts(monkeypatch):
         epochs.append(count)
         return adam(topology, params, train, valid, 300)
 
-    monkeypatch.setattr(optimizers, "adam", shorter)
+    monkeypatch.setattr(finetuning, "adam", shorter)
     params, losses = run_race(Topology((2, 4, 4, 1)), count=3, optimizer="adam")
     assert epochs == [5000]
     assert params.shape == (2, 3, 37)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nstk.mlp import bend, forward, jacobian
+from nstk.mlp import activate, bend, forward, jacobian, neuron_order, with_ones
 from nstk.surrogate import mlp_forward
 from nstk.topology import Topology
 
@@ -33,23 +33,42 @@ def test_forward_equals_numpy(widths):
         np.testing.assert_allclose(got.numpy(), mlp_forward(topology, p.numpy(), x.numpy()), rtol=1e-12, atol=1e-13)
 
 
+def differentiate(topology, params, x):
+    """Return values and Jacobian, parameters in their flat order."""
+    order = neuron_order(topology)
+    values = activate(topology, params[:, order], with_ones(x))
+    return values, jacobian(topology, params[:, order], values)[:, order.argsort()]
+
+
 @pytest.mark.parametrize("widths", TOPOLOGIES)
 def test_jacobian_equals_autograd(widths):
     topology, params, x = batch(widths, n=7)
-    y, jac = jacobian(topology, params, x)
+    values, jac = differentiate(topology, params, x)
     assert jac.shape == (3, topology.parameters, widths[-1], 7)
-    torch.testing.assert_close(y.mT, forward(topology, params, x), rtol=0, atol=0)
+    torch.testing.assert_close(values[-1].mT, forward(topology, params, x), rtol=1e-12, atol=1e-13)
     for b in range(3):
         expected = torch.autograd.functional.jacobian(lambda p: forward(topology, p[None], x)[0], params[b])
         torch.testing.assert_close(jac[b].permute(2, 1, 0), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_jacobian_leaves_its_arguments_alone():
+@pytest.mark.parametrize("widths", TOPOLOGIES)
+def test_neurons_lie_side_by_side(widths):
+    topology = Topology(widths)
+    order = neuron_order(topology)
+    assert order.sort().values.tolist() == list(range(topology.parameters))
+    first = next(topology.layers())
+    assert order[: first.inputs + 1].tolist() == [*range(first.inputs), first.bias.start]
+
+
+def test_derivatives_leave_their_arguments_alone():
     topology, params, x = batch((2, 4, 4, 1))
-    before = params.clone(), x.clone()
-    jacobian(topology, params, x)
-    assert torch.equal(params, before[0])
-    assert torch.equal(x, before[1])
+    inputs = with_ones(x)
+    values = activate(topology, params, inputs)
+    before = [tensor.clone() for tensor in (params, inputs, *values)]
+    jacobian(topology, params, values)
+    bend(topology, params, values, params[:, None].clone())
+    for old, new in zip(before, (params, inputs, *values), strict=True):
+        assert torch.equal(old, new)
 
 
 @pytest.mark.parametrize("widths", TOPOLOGIES)
@@ -58,8 +77,12 @@ def test_bend_equals_autograd(widths):
     generator = torch.Generator().manual_seed(9)
     directions = torch.randn(3, 2, topology.parameters, dtype=torch.float64, generator=generator)
     weight = torch.rand(7, dtype=torch.float64, generator=generator)
-    found = bend(topology, params, x, weight, directions)
-    _, jac = jacobian(topology, params, x)
+    order = neuron_order(topology)
+    values, jac = differentiate(topology, params, x)
+    found = bend(topology, params[:, order], values, directions[..., order], weight)[..., order.argsort()]
+    unweighted = bend(topology, params[:, order], values, directions[..., order])
+    even = bend(topology, params[:, order], values, directions[..., order], torch.ones(7, dtype=torch.float64))
+    torch.testing.assert_close(unweighted, even)
     for b, f in product(range(3), range(2)):
         slope = torch.zeros((), dtype=torch.float64)
 

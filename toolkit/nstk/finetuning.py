@@ -7,13 +7,14 @@ iterations, never seconds, so equal arguments give equal networks on one machine
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nstk import optimizers
 from nstk.errors import UsageError
+from nstk.optimizers import RIDGE, Pairs, adam, levenberg_marquardt
 from nstk.options import OPTIMIZERS
 from nstk.topology import Topology
 
@@ -47,7 +48,7 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 #: The race with compiled starts, a third of the work: many are tried on few pairs, one takes the long last heat. Chosen
 #: on the validation packages' functions.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(24, 128, 8), Stage(8, 256, 20), Stage(1, 2048, 60)),
+    (4, 4): (Stage(8, 256, 30), Stage(3, 384, 60), Stage(1, 1024, 60)),
     (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
     (16, 16): (Stage(6, 1024, 12), Stage(2, 2048, 20), Stage(1, 4096, 60)),
 }
@@ -80,6 +81,7 @@ def race(
     y_valid: Array,
     stages: Sequence[Stage],
     optimizer: str = "lm",
+    ridge: float = RIDGE,
 ) -> tuple[Array, Array]:
     """Fit networks from several starts and return the finalists, best first.
 
@@ -95,6 +97,7 @@ def race(
         y_valid: `(V, O)`.
         stages: Heats, in order; fields larger than what is left are cut to it.
         optimizer: `lm`, or `adam` for the paper's protocol: one heat of 5,000 epochs over all starts.
+        ridge: Of `lm`, see `optimizers`.
 
     Returns:
         Parameters `(G, K, P)` and validation losses `(G, K)`, sorted, where `G` counts the networks (targets, or 1 for
@@ -110,7 +113,7 @@ def race(
     field = len(starts)
     train, valid = _pairs(x, y, separate), _pairs(x_valid, y_valid, separate)
     loss = torch.zeros(len(params), dtype=torch.float64)
-    fit = optimizers.levenberg_marquardt if optimizer == "lm" else optimizers.adam
+    fit = partial(levenberg_marquardt, ridge=ridge) if optimizer == "lm" else adam
     heats = stages if optimizer == "lm" else [Stage(field, len(x), 5000)]
     for heat in heats:
         keep = min(heat.survivors, field)
@@ -126,7 +129,9 @@ def race(
     return ranked.numpy(), loss.numpy()
 
 
-def refit(topology: Topology, params: Array, x: Array, y: Array, weight: Array, iterations: int) -> Array:
+def refit(
+    topology: Topology, params: Array, x: Array, y: Array, weight: Array, iterations: int, ridge: float = RIDGE
+) -> Array:
     """Continue one network on weighted pairs, without early stopping.
 
     Args:
@@ -136,15 +141,16 @@ def refit(topology: Topology, params: Array, x: Array, y: Array, weight: Array, 
         y: `(N, O)` standardized outputs of this network.
         weight: `(N,)` mean 1.
         iterations: Levenberg-Marquardt steps at most.
+        ridge: See `optimizers`.
 
     Returns:
         Parameters `(P,)`.
     """
-    pairs = optimizers.Pairs(torch.tensor(x), torch.tensor(y), torch.tensor(weight))
-    fitted, _ = optimizers.levenberg_marquardt(topology, torch.tensor(params)[None], pairs, pairs, iterations)
+    pairs = Pairs(torch.tensor(x), torch.tensor(y), torch.tensor(weight))
+    fitted, _ = levenberg_marquardt(topology, torch.tensor(params)[None], pairs, pairs, iterations, ridge=ridge)
     return fitted[0].numpy()
 
 
-def _pairs(x: Array, y: Array, separate: bool) -> optimizers.Pairs:
+def _pairs(x: Array, y: Array, separate: bool) -> Pairs:
     target = torch.tensor(y.T[:, :, None] if separate else y)  # (G, N, 1) or (N, O)
-    return optimizers.Pairs(torch.tensor(x), target, torch.ones(len(x), dtype=torch.float64))
+    return Pairs(torch.tensor(x), target, torch.ones(len(x), dtype=torch.float64))

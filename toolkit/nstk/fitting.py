@@ -16,6 +16,7 @@ from nstk.candidates import MARGIN, Assessor, Candidate, Data, Function
 from nstk.compilation import propose
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
+from nstk.optimizers import RIDGE, ROUNDED_RIDGE
 from nstk.program import Program
 from nstk.surrogate import Network, Surrogate, mlp_forward, normalize, rebase
 from nstk.tolerance import Tolerance
@@ -162,6 +163,7 @@ class _Fitter:
         self.y, self.y_valid = (data.y - self.mean) / self.unit, (data.y_valid - self.mean) / self.unit
         self.allowed = np.array([goal.tolerance.absolute(column) for column in data.checked.T])
         self.assessor = Assessor(program, data, (self.mean, self.std), self.allowed, goal.seed, goal.sigmoid_error)
+        self.ridge = RIDGE if goal.sigmoid_error is None else ROUNDED_RIDGE
         self.rungs: list[dict[str, Any]] = []
         self.zero_shot = np.nan
         self.starts = self.iterations = 0
@@ -204,7 +206,7 @@ class _Fitter:
             stages = [Stage(1, len(self.x), _FURTHER_STEPS[self.goal.effort])]
             self.note(topology, start, stages, columns)
             y, y_valid = self.y[:, columns], self.y_valid[:, columns]
-            params, _ = race(topology, start, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
+            params, _ = race(topology, start, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer, self.ridge)
             layout.append(self.choose(topology, params[0], network.outputs, len(self.x)))
         self.record(layout)
         self.rungs[-1]["chosen"] = True
@@ -241,7 +243,7 @@ class _Fitter:
         starts = propose(topology, stages[0].survivors, self.goal.seed, compiled, self.mean, self.unit)
         self.note(topology, starts, stages, columns)
         y, y_valid = self.y[:, columns], self.y_valid[:, columns]
-        params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer)
+        params, _ = race(topology, starts, self.x, y, self.x_valid, y_valid, stages, self.goal.optimizer, self.ridge)
         return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
 
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
@@ -301,7 +303,7 @@ class _Fitter:
                 break
             weight *= 0.1 + error.max(1) / error.max()
             weight /= weight.mean()
-            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS[network.topology.hidden])
+            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS[network.topology.hidden], self.ridge)
             candidate = self.assess(network.topology, params, network.outputs, attempt)
             if candidate.excess < best.excess:
                 best = candidate

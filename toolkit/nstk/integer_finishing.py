@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk.finetuning import refit
+from nstk.optimizers import ROUNDED_RIDGE
 from nstk.quantization import hidden_layers, input_formats, layer_values, quantize_inputs
 from nstk.surrogate import Network, Surrogate, mlp_forward, normalize
 from nstk.tanh_table import tanh_of, tanh_table
@@ -62,6 +63,6 @@ def _finish(surrogate: Surrogate, network: Network, sigmoid_error: float, x: Arr
         tail = slice(layer.bias.stop, None)
         h = (tanh_of(q) + 1) / 2
         behind = Topology(topology.widths[number + 1 :])
-        params[tail] = refit(behind, params[tail], h, target, np.ones(len(x)), steps)
+        params[tail] = refit(behind, params[tail], h, target, np.ones(len(x)), steps, ROUNDED_RIDGE)
         network = replace(network, params=params.astype(np.float32))
     return network

@@ -4,9 +4,13 @@ A batch holds `B` surrogates of one topology as flat parameter vectors `(B, P)` 
 evaluated on the same inputs `(N, I)`, normalized to [-1, 1], and aim at the same standardized outputs `(N, O)`.
 Everything is float64: one step on 65 parameters is a 65 x 65 solve, and float32 loses the last digits of the fit.
 
-Inside, the N values of a neuron lie side by side: networks are so narrow that the other way round a loop over neurons
-would end before it is worth vectorizing (half the time for 4-4).
+What least squares need is written for speed, for networks so small that a step is hundreds of calls of a microsecond
+each. There the parameters of a neuron lie side by side, its bias last (`neuron_order`), and inputs and activations end
+in a row of ones, so that one product computes a layer, biases included. The N values of a neuron lie side by side, too:
+networks are so narrow that the other way round a loop over neurons would end before it is worth vectorizing.
 """
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -25,95 +29,145 @@ def forward(topology: Topology, params: Tensor, x: Tensor) -> Tensor:
     Returns:
         `(B, N, O)`, standardized outputs.
     """
-    return _activations(topology, params, x)[-1].mT
-
-
-def _activations(topology: Topology, params: Tensor, x: Tensor) -> list[Tensor]:
-    """Return the input, every hidden layer's activations and the output, each `(B, width, N)`."""
-    values = [x.T.expand(len(params), -1, -1)]
+    h = x.T.expand(len(params), -1, -1)  # (B, I, N)
     layers = list(topology.layers())
     for layer in layers:
         w = params[:, layer.weight].view(-1, layer.outputs, layer.inputs)
-        z = torch.baddbmm(params[:, layer.bias, None], w, values[-1])
-        values.append(z if layer is layers[-1] else z.sigmoid_())
-    return values
+        z = torch.baddbmm(params[:, layer.bias, None], w, h)
+        h = z if layer is layers[-1] else z.sigmoid_()
+    return h.mT
 
 
-def jacobian(topology: Topology, params: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Evaluate the batch and differentiate every output by every parameter.
+def neuron_order(topology: Topology) -> Tensor:
+    """Return where the parameters of each neuron, its bias last, stand in a flat vector `(P,)`."""
+    parts = []
+    for layer in topology.layers():
+        weight = torch.arange(layer.weight.start, layer.weight.stop).view(layer.outputs, layer.inputs)
+        bias = torch.arange(layer.bias.start, layer.bias.stop)
+        parts.append(torch.cat([weight, bias[:, None]], 1).flatten())
+    return torch.cat(parts)
+
+
+def with_ones(x: Tensor) -> Tensor:
+    """Return inputs `(N, I)` as `(I + 1, N)`, ones last."""
+    return torch.cat([x, x.new_ones(len(x), 1)], 1).T.contiguous()
+
+
+def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> list[Tensor]:
+    """Evaluate a batch layer by layer.
 
     Args:
         topology: Widths of all networks in the batch.
-        params: `(B, P)`.
-        x: `(N, I)`, normalized.
+        neurons: `(B, P)`, parameters in `neuron_order`.
+        inputs: `(I + 1, N)`, see `with_ones`.
 
     Returns:
-        Outputs `(B, O, N)` and their Jacobian `(B, P, O, N)`.
+        The inputs, every hidden layer's activations `(B, width + 1, N)`, ones last, and the outputs `(B, O, N)`.
     """
-    values = _activations(topology, params, x)
-    layers = list(topology.layers())
+    values = [inputs]
+    *hidden, last = _layers(topology)
+    for span, outputs, _ in hidden:
+        h = neurons.new_empty(len(neurons), outputs + 1, inputs.shape[1])
+        torch.sigmoid(neurons[:, span].view(-1, outputs, values[-1].shape[-2]) @ values[-1], out=h[:, :-1])
+        h[:, -1] = 1
+        values.append(h)
+    span, outputs, width = last
+    values.append(neurons[:, span].view(-1, outputs, width) @ values[-1])
+    return values
+
+
+def jacobian(topology: Topology, neurons: Tensor, values: list[Tensor]) -> Tensor:
+    """Differentiate every output by every parameter.
+
+    Args:
+        topology: Widths of all networks in the batch.
+        neurons: `(B, P)`, parameters in `neuron_order`.
+        values: What `activate` returns for them.
+
+    Returns:
+        `(B, P, O, N)`, parameters in `neuron_order`.
+    """
+    layers = _layers(topology)
     batch, outputs, n = values[-1].shape
-    jac = params.new_empty(batch, topology.parameters, outputs, n)
+    jac = neurons.new_empty(batch, neurons.shape[1], outputs, n)
     # d output / d pre-activation of the layer at hand, (B, width, O, N); the output layer's is the identity
-    delta = torch.eye(outputs, dtype=x.dtype, device=x.device)[:, :, None].expand(batch, -1, -1, n)
+    delta = torch.eye(outputs, dtype=neurons.dtype, device=neurons.device)[None, :, :, None]
+    delta = delta.expand(batch, -1, -1, -1)
     for index in range(len(layers) - 1, -1, -1):
-        layer, h = layers[index], values[index]
-        block = jac[:, layer.weight].view(batch, layer.outputs, layer.inputs, outputs, n)
-        torch.mul(delta[:, :, None], h[:, None, :, None], out=block)
-        jac[:, layer.bias] = delta
+        span, rows, width = layers[index]
+        h = values[index]
+        block = jac[:, span].view(batch, rows, width, outputs, n)
+        torch.mul(delta[:, :, None], h[..., None, :, None, :], out=block)
         if index > 0:
-            w = params[:, layer.weight].view(batch, layer.outputs, layer.inputs)
-            back = (w.mT @ delta.flatten(2)).view(batch, layer.inputs, outputs, n)
-            delta = back * (h * (1 - h))[:, :, None]
-    return values[-1], jac
+            w = neurons[:, span].view(batch, rows, width)[..., :-1]
+            active = h[:, :-1, None]  # (B, width - 1, 1, N)
+            slope = torch.addcmul(active, active, active, value=-1)
+            if index == len(layers) - 1:
+                delta = w.mT[..., None] * slope
+            else:
+                delta = (w.mT @ delta.flatten(2)).view(batch, width - 1, outputs, n) * slope
+    return jac
 
 
-def bend(topology: Topology, params: Tensor, x: Tensor, weight: Tensor, directions: Tensor) -> Tensor:
+def bend(
+    topology: Topology, neurons: Tensor, values: list[Tensor], directions: Tensor, weight: Tensor | None = None
+) -> Tensor:
     """Differentiate the outputs twice along directions in parameter space, and pull the result back: J'Wy''.
 
     Args:
         topology: Widths of all networks in the batch.
-        params: `(B, P)`.
-        x: `(N, I)`, normalized.
-        weight: `(N,)` of the inputs, the diagonal of W.
-        directions: `(B, F, P)`, F of each network.
+        neurons: `(B, P)`, parameters in `neuron_order`.
+        values: What `activate` returns for them.
+        directions: `(B, F, P)`, F of each network, in the same order.
+        weight: `(N,)` of the inputs, the diagonal of W; None: all 1.
 
     Returns:
         `(B, F, P)`, summed over inputs and outputs.
     """
-    layers = list(topology.layers())
+    layers = _layers(topology)
     if len(layers) == 1:
         return torch.zeros_like(directions)  # linear
-    batch, count, _ = directions.shape
-    values = _activations(topology, params, x)
-    weights = [params[:, None, layer.weight].view(batch, 1, layer.outputs, layer.inputs) for layer in layers]
-    turns = [directions[..., layer.weight].view(batch, count, layer.outputs, layer.inputs) for layer in layers]
-    slopes = []  # of the activations, where they are
-    moves: tuple[Tensor, Tensor] | None = None  # derivatives of the layer's input; the first layer's stands still
-    for layer, w, v, h, active in zip(layers[:-1], weights, turns, values, values[1:], strict=False):
-        moved = (v.flatten(1, 2) @ h).view(batch, count, layer.outputs, -1)
-        moved += directions[..., layer.bias, None]
-        if moves is not None:
-            moved += w @ moves[0]
-        steep = 1 - 2 * active[:, None]
-        slopes.append((active * (1 - active))[:, None])
-        first = slopes[-1] * moved
-        second = steep * first * moved
-        if moves is not None:
-            second += slopes[-1] * _bend_layer(w, v, moves)
-        moves = first, second
-    assert moves is not None
-    delta = _bend_layer(weights[-1], turns[-1], moves) * weight
+    batch, count, size = directions.shape
+    n = values[0].shape[1]
+    lanes = directions.reshape(batch * count, size)
+    copies = neurons.repeat_interleave(count, 0)  # products of three dimensions are called faster than of four
+    weights, slopes = [], []  # of each layer without biases; of its neurons' activations
+    first = second = bent = values[0]  # derivatives of a layer's input; what goes into the first layer stands still
+    for index, (span, rows, width) in enumerate(layers):
+        turn = lanes[:, span].view(-1, rows, width)
+        w = copies[:, span].view(-1, rows, width)[..., :-1]
+        weights.append(w)
+        if index > 0:
+            bent = torch.baddbmm(torch.bmm(w, second), turn[..., :-1], first, alpha=2)
+        if index == len(layers) - 1:
+            break
+        moved = (turn.reshape(batch, count * rows, width) @ values[index]).view(-1, rows, n)
+        if index > 0:
+            moved = torch.baddbmm(moved, w, first)
+        moved = moved.view(batch, count, rows, n)
+        active = values[index + 1][:, None, :-1]
+        slope = torch.addcmul(active, active, active, value=-1)
+        slopes.append(slope)
+        steep = slope * moved
+        curved = (1 - 2 * active).mul(moved).mul_(steep)
+        if index > 0:
+            curved.addcmul_(slope, bent.view(batch, count, rows, n))
+        first, second = steep.view(-1, rows, n), curved.view(-1, rows, n)
+    delta = bent if weight is None else bent * weight
     result = torch.empty_like(directions)
     for index in range(len(layers) - 1, -1, -1):
-        layer = layers[index]
-        result[..., layer.weight] = (delta.flatten(1, 2) @ values[index].mT).view(batch, count, -1)
-        result[..., layer.bias] = delta.sum(-1)
+        span, rows, width = layers[index]
+        pulled = delta.view(batch, count * rows, n) @ values[index].mT
+        result[..., span] = pulled.view(batch, count, rows * width)
         if index > 0:
-            delta = (weights[index].mT @ delta) * slopes[index - 1]
+            back = torch.bmm(weights[index].mT, delta).view(batch, count, width - 1, n)
+            delta = back.mul_(slopes[index - 1]).view(-1, width - 1, n)
     return result
 
 
-def _bend_layer(w: Tensor, v: Tensor, moves: tuple[Tensor, Tensor]) -> Tensor:
-    """Return the second derivatives of a layer's pre-activations, whose weights w move along v."""
-    return (2 * v) @ moves[0] + w @ moves[1]
+@lru_cache(maxsize=64)
+def _layers(topology: Topology) -> tuple[tuple[slice, int, int], ...]:
+    """Return where each layer's parameters lie, its neurons, and the parameters of each of these."""
+    return tuple(
+        (slice(layer.weight.start, layer.bias.stop), layer.outputs, layer.inputs + 1) for layer in topology.layers()
+    )
