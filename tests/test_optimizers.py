@@ -147,6 +147,15 @@ def test_a_batch_is_its_networks_one_by_one(fit):
     assert train.head(10).y.shape == (4, 10, 1)
 
 
+def test_a_ridge_keeps_parameters_small():
+    topology, params, _ = batch((2, 4, 4, 2), size=4)
+    train = wave()
+    free, loss = levenberg_marquardt(topology, params, train, train, 60)
+    held, price = levenberg_marquardt(topology, params, train, train, 60, ridge=1e-5)
+    assert (held.norm(dim=1) < 0.8 * free.norm(dim=1)).all()
+    assert (loss < price).all()
+
+
 def test_weights_pull_the_fit():
     """Two halves that contradict each other: the heavier one wins."""
     topology, params, _ = batch((1, 4, 4, 1), size=1)

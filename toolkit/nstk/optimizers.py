@@ -179,54 +179,47 @@ class _Problem:
     def normal_equations(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return J'J `(B, P, P)` on and below its diagonal, J'r `(B, P)` and the loss `(B,)`, with the ridge."""
         size, count = params.shape[1], self.n * self.outputs
-        sums = []  # of a part of the networks each
-        for networks, parts in _chunks(len(params), self.n, self.outputs * size):
-            total, *others = [self._products(params[networks], networks, part) for part in parts]
-            for products in others:
-                for mine, its in zip(total, products, strict=True):
-                    mine += its
-            sums.append(total)
+        chunks = _chunks(len(params), self.n, self.outputs * size)
+        sums = [self._products(params[networks], networks, parts) for networks, parts in chunks]
         normal, gradient, loss = (_join(parts) for parts in zip(*sums, strict=True))
         normal.mul_(1 / count).diagonal(dim1=1, dim2=2).add_(self.ridge)
         gradient.mul_(1 / count).add_(params, alpha=self.ridge)
         loss.mul_(1 / count).add_(params.square().sum(1), alpha=self.ridge)
         return normal, gradient, loss
 
-    def _products(self, params: Tensor, networks: slice, part: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Return J'J, J'r and r'r of some networks on some pairs."""
-        values = activate(self.topology, params, self.inputs[:, part])
-        jac = jacobian(self.topology, params, values)
-        residual = values[-1].sub_((self.y if self.y.ndim == 2 else self.y[networks])[..., part])  # (B, O, N)
-        if self.weight is not None:
-            root = self.weight[part].sqrt()
-            residual *= root
-            jac *= root
-        jac, residual = jac.flatten(2), residual.flatten(1)  # (B, P, ON), (B, ON)
-        size = params.shape[1]
-        if size <= _BLOCK:
-            normal = torch.bmm(jac, jac.mT)
-        else:
-            normal = params.new_empty(len(params), size, size)
+    def _products(self, params: Tensor, networks: slice, parts: Sequence[slice]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return J'J, J'r and r'r of some networks, as sums over all pairs."""
+        batch, size = params.shape
+        normal, gradient = params.new_zeros(batch, size, size), params.new_zeros(batch, size, 1)
+        loss = params.new_zeros(batch)
+        for part in parts:
+            values = activate(self.topology, params, self.inputs[:, part])
+            jac = jacobian(self.topology, params, values)
+            residual = values[-1].sub_((self.y if self.y.ndim == 2 else self.y[networks])[..., part])  # (B, O, N)
+            if self.weight is not None:
+                root = self.weight[part].sqrt()
+                residual *= root
+                jac *= root
+            jac, residual = jac.flatten(2), residual.flatten(1)  # (B, P, ON), (B, ON)
             for row in range(0, size, _BLOCK):
                 below = slice(row, row + _BLOCK)
-                torch.bmm(jac[:, below], jac[:, : below.stop].mT, out=normal[:, below, : below.stop])
-        return normal, torch.bmm(jac, residual[..., None])[..., 0], residual.square().sum(1)
+                normal[:, below, : below.stop].baddbmm_(jac[:, below], jac[:, : below.stop].mT)
+            gradient.baddbmm_(jac, residual[..., None])
+            loss += residual.square().sum(1)
+        return normal, gradient[..., 0], loss
 
     def pull_back_bend(self, params: Tensor, directions: Tensor) -> Tensor:
         """Return J'y'' `(B, F, P)`, y'' the outputs' second derivatives along directions `(B, F, P)`."""
         count = directions.shape[1]
         sums = []
         for networks, parts in _chunks(len(params), self.n, count * sum(self.topology.widths)):
-            total, *others = [self._bend(params[networks], directions[networks], part) for part in parts]
-            for its in others:
-                total += its
+            total = torch.zeros_like(directions[networks])
+            for part in parts:
+                values = activate(self.topology, params[networks], self.inputs[:, part])
+                weight = None if self.weight is None else self.weight[part]
+                total += bend(self.topology, params[networks], values, directions[networks], weight)
             sums.append(total)
         return _join(sums).mul_(1 / (self.n * self.outputs))
-
-    def _bend(self, params: Tensor, directions: Tensor, part: slice) -> Tensor:
-        """Return the like of some networks on some pairs, as a sum."""
-        values = activate(self.topology, params, self.inputs[:, part])
-        return bend(self.topology, params, values, directions, None if self.weight is None else self.weight[part])
 
 
 def _join(parts: Sequence[Tensor]) -> Tensor:
