@@ -178,7 +178,7 @@ def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
             how = {"topology": topology, "number": number, "tolerance": "1%", "targets": EXAMPLE_TARGETS}
             rows.append(measure_program(source, None, out / number / topology, **how))
             _show(rows[-1])
-            if rows[-1]["ok"]:
+            if rows[-1]["ok"] or any("16-16" in net for net in rows[-1]["topology"]):
                 break
     return rows
 
