@@ -55,7 +55,9 @@ def main() -> None:
     runs = json.loads(RUNS.read_text())
     if given.run is not None:
         shutil.copytree(given.run / "model", folder, dirs_exist_ok=True)
-        runs.append(read_run(given.run, given.pack))
+        record = read_run(given.run, given.pack)
+        if record != runs[-1]:  # else the card is made again
+            runs.append(record)
         RUNS.write_text(json.dumps(runs, indent=1) + "\n")
     model, _ = load_checkpoint(folder)
     evaluation = json.loads((RESULTS / "compnet.json").read_text())

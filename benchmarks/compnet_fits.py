@@ -12,7 +12,7 @@ import torch
 from compnet_functions import PAIRS, Array, Sample
 from torch import Tensor
 
-from nstk.mlp import forward
+from nstk.mlp import forward, with_ones
 from nstk.optimizers import FIRST_DAMPING, RIDGE, Pairs, levenberg_marquardt
 from nstk.topology import Topology
 
@@ -123,7 +123,7 @@ def fit_with_adam(task: Task, starts: Tensor) -> tuple[Tensor, Tensor]:
     """
     networks, each = starts.flatten(0, 1).float(), starts.shape[1]
     y, test_y = (values.float().repeat_interleave(each, 0)[:, None] for values in (task.y, task.test_y))  # (BS, 1, N)
-    train_x, checked_x = _with_ones(task.x[:TRAIN]), _with_ones(torch.cat([task.x[TRAIN:], task.test_x]))
+    train_x, checked_x = (with_ones(x).float() for x in (task.x[:TRAIN], torch.cat([task.x[TRAIN:], task.test_x])))
     kept, curves = [], []
     for part in torch.arange(len(networks)).split(_TOGETHER):
         checked_y = torch.cat([y[part, :, TRAIN:], test_y[part]], 2)
@@ -145,7 +145,6 @@ def fit_with_lm(task: Task, starts: Tensor) -> tuple[Tensor, Tensor]:
     """Take 60 Levenberg-Marquardt steps from every start; like `fit_with_adam`, C is the number of `STEPS`."""
     kept = [starts.flatten(0, 1)]
     _take_steps(task, starts, _STEPS, kept.append)
-    kept += [kept[-1]] * (len(STEPS) - len(kept))  # where no start gets any better, the rest is left out
     errors = torch.stack([task.nmse(params.view_as(starts)) for params in kept], -1)
     return errors[..., -1], errors
 
@@ -239,8 +238,3 @@ def _split(topology: Topology, params: Tensor) -> list[Tensor]:
 def _join(weights: list[Tensor]) -> Tensor:
     """Return the flat parameters `(n, P)` that `_split` split."""
     return torch.cat([part for w in weights for part in (w[..., :-1].flatten(1), w[..., -1])], 1)
-
-
-def _with_ones(x: Tensor) -> Tensor:
-    """Return inputs `(N, I)` in float32 as `(I + 1, N)`, a row of ones last."""
-    return torch.cat([x.mT, x.new_ones(1, len(x))]).float()

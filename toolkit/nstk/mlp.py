@@ -66,13 +66,13 @@ def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> list[Tensor
     """
     values = [inputs]
     *hidden, last = _layers(topology)
-    for span, outputs, _ in hidden:
-        h = neurons.new_empty(len(neurons), outputs + 1, inputs.shape[1])
-        torch.sigmoid(neurons[:, span].view(-1, outputs, values[-1].shape[-2]) @ values[-1], out=h[:, :-1])
+    for span, rows, width in hidden:
+        h = neurons.new_empty(len(neurons), rows + 1, inputs.shape[1])
+        torch.sigmoid(neurons[:, span].view(-1, rows, width) @ values[-1], out=h[:, :-1])
         h[:, -1] = 1
         values.append(h)
-    span, outputs, width = last
-    values.append(neurons[:, span].view(-1, outputs, width) @ values[-1])
+    span, rows, width = last
+    values.append(neurons[:, span].view(-1, rows, width) @ values[-1])
     return values
 
 
@@ -91,8 +91,7 @@ def jacobian(topology: Topology, neurons: Tensor, values: list[Tensor]) -> Tenso
     batch, outputs, n = values[-1].shape
     jac = neurons.new_empty(batch, neurons.shape[1], outputs, n)
     # d output / d pre-activation of the layer at hand, (B, width, O, N); the output layer's is the identity
-    delta = torch.eye(outputs, dtype=neurons.dtype, device=neurons.device)[None, :, :, None]
-    delta = delta.expand(batch, -1, -1, -1)
+    delta = torch.eye(outputs, dtype=neurons.dtype, device=neurons.device)[:, :, None].expand(batch, -1, -1, -1)
     for index in range(len(layers) - 1, -1, -1):
         span, rows, width = layers[index]
         h = values[index]
@@ -103,7 +102,7 @@ def jacobian(topology: Topology, neurons: Tensor, values: list[Tensor]) -> Tenso
             active = h[:, :-1, None]  # (B, width - 1, 1, N)
             slope = torch.addcmul(active, active, active, value=-1)
             if index == len(layers) - 1:
-                delta = w.mT[..., None] * slope
+                delta = w.mT[..., None] * slope  # what the other branch computes from the identity
             else:
                 delta = (w.mT @ delta.flatten(2)).view(batch, width - 1, outputs, n) * slope
     return jac

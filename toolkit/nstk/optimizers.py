@@ -57,7 +57,6 @@ ROUNDED_RIDGE = 1e-11
 _CHUNK = 2**18
 #: Rows of J'J computed at once. It is symmetric: what is above the blocks on its diagonal is left out.
 _BLOCK = 96
-_LOOK = 10  # steps between two looks at the pairs that validate
 
 
 def levenberg_marquardt(
@@ -68,7 +67,7 @@ def levenberg_marquardt(
     iterations: int,
     patience: int = 60,
     ridge: float = RIDGE,
-    look: int = _LOOK,
+    look: int = 10,
     watch: Callable[[Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Fit a batch of networks by least squares, each with its own damping.
@@ -213,11 +212,12 @@ class _Problem:
         count = directions.shape[1]
         sums = []
         for networks, parts in _chunks(len(params), self.n, count * sum(self.topology.widths)):
-            total = torch.zeros_like(directions[networks])
+            mine, along = params[networks], directions[networks]
+            total = torch.zeros_like(along)
             for part in parts:
-                values = activate(self.topology, params[networks], self.inputs[:, part])
+                values = activate(self.topology, mine, self.inputs[:, part])
                 weight = None if self.weight is None else self.weight[part]
-                total += bend(self.topology, params[networks], values, directions[networks], weight)
+                total += bend(self.topology, mine, values, along, weight)
             sums.append(total)
         return _join(sums).mul_(1 / (self.n * self.outputs))
 
