@@ -16,7 +16,6 @@ from nstk.hypernetwork.checkpoint import load_checkpoint
 from nstk.hypernetwork.initialization import BASELINES, load_initialization
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.proposal import Compiled, adopt, compile_with
-from nstk.mlp import forward
 
 
 class Methods:
@@ -89,6 +88,13 @@ class Methods:
         """Return all that the hypernetwork writes `(B, K, P)`, given text and probes."""
         return _place(task, self._compile(samples, PROBES))
 
+    def turns(self, task: Task, samples: Sequence[Sample], count: int) -> Tensor:
+        """Return candidates `(B, count, P)`: the best on the training pairs, others evenly from the better half."""
+        candidates = self.candidates(task, samples)
+        order = task.mse(candidates, task.x[:TRAIN], task.y[:, :TRAIN]).argsort(1)  # (B, K)
+        ranks = np.linspace(0, order.shape[1] / 2 - 1, count).round().astype(int)
+        return candidates.gather(1, order[:, ranks, None].expand(-1, -1, candidates.shape[2]))
+
     def _compile(self, samples: Sequence[Sample], shown: int) -> list[Compiled]:
         given = np.arange(PROBES) < shown
         found = []
@@ -111,5 +117,4 @@ def _place(task: Task, proposals: Sequence[Compiled]) -> Tensor:
 
 def _choose(task: Task, candidates: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Return the candidate `(B, 1, P)` of each function that is best at inputs `(N, I)` with outputs `(B, N)`."""
-    got = forward(task.topology, candidates.flatten(0, 1), x)[..., 0].view(*candidates.shape[:2], -1)
-    return take_best(candidates, (got - y[:, None]).square().mean(-1))
+    return take_best(candidates, task.mse(candidates, x, y))

@@ -7,7 +7,7 @@ The programs are those of H. Esmaeilzadeh et al., "Neural acceleration for gener
 from pathlib import Path
 from typing import Any
 
-from compnet_fits import fit_with_adam, fit_with_lm, make_task
+from compnet_fits import TURNS, fit_in_turns, fit_with_adam, fit_with_lm, make_task
 from compnet_functions import PAIRS, Sample
 from compnet_methods import Methods
 
@@ -27,7 +27,7 @@ def measure_programs(methods: Methods) -> list[dict[str, Any]]:
     """Return the normalized test errors of every output of every program.
 
     Each row holds, under `zero-shot`, `adam` and `lm` (60 steps, where `compnet` meets `random`), the mean over every
-    method's starts: one of the hypernetwork, five random ones.
+    method's starts: one of the hypernetwork (with `lm`, up to three share its steps), five random ones.
     """
     rows = []
     for name, file in PROGRAMS.items():
@@ -41,8 +41,10 @@ def measure_programs(methods: Methods) -> list[dict[str, Any]]:
             starts = methods.starts(method, task, [sample], _RANDOM, raced=True)
             alone = methods.starts(method, task, [sample], _RANDOM, located=True)
             errors = {"zero-shot": task.nmse(alone), "adam": fit_with_adam(task, starts)[0]}
-            if method in ("random", "compnet"):
+            if method == "random":
                 errors["lm"] = fit_with_lm(task, starts)[0]
+            if method == "compnet":
+                errors["lm"] = fit_in_turns(task, methods.turns(task, [sample], TURNS))[0]
             for part, values in errors.items():
                 for row, value in zip(found, values.mean(1).tolist(), strict=True):
                     row[part][method] = float(f"{value:.4g}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]  # of values (..., n, k): k columns of n functions
 
-PLAIN = "plain "  # before a part: Levenberg-Marquardt without acceleration
+PLAIN = "plain "  # before a part: Levenberg-Marquardt without accelerations
 _RESAMPLES, _INTERVAL = 4000, (2.5, 97.5)
 
 
@@ -52,7 +52,7 @@ def summarize(columns: Mapping[str, Array], groups: Mapping[str, NDArray[np.bool
         if part.endswith("lm"):
             steps = columns[f"{base}/steps"], columns[f"{name}/steps"]
             add(part, method, "steps, medians", _ratio_of_medians, *steps)
-    for part in ("lm", f"{PLAIN}lm"):
+    for part in ("lm", "race", f"{PLAIN}lm"):
         if {f"{part}/compnet", "adam/random"} <= errors.keys():
             pair = errors["adam/random"], errors[f"{part}/compnet"]
             add(f"{part} against adam", "compnet", "error", _geometric_ratio, *pair, error=True)

@@ -145,7 +145,8 @@ def compnet(result: dict[str, Any]) -> str:
         "lm": "after 60 Levenberg-Marquardt steps",
         "race": "after 240 steps, against three random starts' race",
         "lm against adam": "60 steps against random starts' 5,000 epochs",
-        "plain lm": "after 60 plain steps, without acceleration",
+        "race against adam": "240 steps against random starts' 5,000 epochs",
+        "plain lm": "after 60 plain steps, without accelerations",
         "plain race": "after 240 plain steps, against three random starts' race",
         "plain lm against adam": "60 plain steps against random starts' 5,000 epochs",
     }

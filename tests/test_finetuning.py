@@ -124,6 +124,16 @@ def test_stages_grow_with_effort():
         assert most_pairs([hidden], "normal", 9) == max(s.pairs for s in race_stages(hidden, "normal", 9))
 
 
+@pytest.mark.parametrize("hidden", LADDER[:3])
+def test_compiled_starts_race_for_less(hidden):
+    def work(compiled: bool) -> int:
+        return sum(s.survivors * s.pairs * s.iterations for s in race_stages(hidden, "normal", 2, compiled))
+
+    assert work(True) < 0.4 * work(False)
+    stages = race_stages(hidden, "normal", 9, True)
+    assert max(s.pairs for s in stages) <= most_pairs([hidden], "normal", 9)
+
+
 def test_refit_follows_the_weights():
     topology = Topology((2, 4, 4, 1))
     x, y = pairs(300)

@@ -46,8 +46,8 @@ ROWS = (
     "training.__init__ training.hardware training.journal training.optimization",
     "mlp folding quantization sandbox corpus.inputs hypernetwork.initialization training.state symbolic.__init__ "
     "symbolic.intervals symbolic.macros symbolic.words",
-    "optimizers symbolic.terms",
-    "symbolic.library symbolic.parsing hypernetwork.postfix",
+    "least_squares symbolic.terms",
+    "optimizers symbolic.library symbolic.parsing hypernetwork.postfix",
     "symbolic.cells symbolic.substitution",
     "symbolic.expressions",
     "symbolic.execution",

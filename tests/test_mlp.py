@@ -36,8 +36,11 @@ def test_forward_equals_numpy(widths):
 def differentiate(topology, params, x):
     """Return values and Jacobian, parameters in their flat order."""
     order = neuron_order(topology)
-    values = activate(topology, params[:, order], with_ones(x))
-    return values, jacobian(topology, params[:, order], values)[:, order.argsort()]
+    inputs = with_ones(x)
+    values = activate(topology, params[:, order], inputs)
+    jac = params.new_full((*params.shape, topology.widths[-1], len(x)), torch.nan)
+    jacobian(topology, params[:, order], inputs, values, jac)
+    return values, jac[:, order.argsort()]
 
 
 @pytest.mark.parametrize("widths", TOPOLOGIES)
@@ -45,7 +48,7 @@ def test_jacobian_equals_autograd(widths):
     topology, params, x = batch(widths, n=7)
     values, jac = differentiate(topology, params, x)
     assert jac.shape == (3, topology.parameters, widths[-1], 7)
-    torch.testing.assert_close(values[-1].mT, forward(topology, params, x), rtol=1e-12, atol=1e-13)
+    torch.testing.assert_close(values[:, -widths[-1] :].mT, forward(topology, params, x), rtol=1e-12, atol=1e-13)
     for b in range(3):
         expected = torch.autograd.functional.jacobian(lambda p: forward(topology, p[None], x)[0], params[b])
         torch.testing.assert_close(jac[b].permute(2, 1, 0), expected, rtol=1e-10, atol=1e-12)
@@ -64,10 +67,11 @@ def test_derivatives_leave_their_arguments_alone():
     topology, params, x = batch((2, 4, 4, 1))
     inputs = with_ones(x)
     values = activate(topology, params, inputs)
-    before = [tensor.clone() for tensor in (params, inputs, *values)]
-    jacobian(topology, params, values)
-    bend(topology, params, values, params[:, None].clone())
-    for old, new in zip(before, (params, inputs, *values), strict=True):
+    directions = params[:, None].clone()
+    before = [tensor.clone() for tensor in (params, inputs, values, directions)]
+    jacobian(topology, params, inputs, values, params.new_empty(*params.shape, 1, len(x)))
+    bend(topology, params, inputs, values, directions)
+    for old, new in zip(before, (params, inputs, values, directions), strict=True):
         assert torch.equal(old, new)
 
 
@@ -79,10 +83,12 @@ def test_bend_equals_autograd(widths):
     weight = torch.rand(7, dtype=torch.float64, generator=generator)
     order = neuron_order(topology)
     values, jac = differentiate(topology, params, x)
-    found = bend(topology, params[:, order], values, directions[..., order], weight)[..., order.argsort()]
-    unweighted = bend(topology, params[:, order], values, directions[..., order])
-    even = bend(topology, params[:, order], values, directions[..., order], torch.ones(7, dtype=torch.float64))
-    torch.testing.assert_close(unweighted, even)
+
+    def halved(weight=None):
+        return bend(topology, params[:, order], with_ones(x), values, directions[..., order], weight)
+
+    found = 2 * halved(weight)[..., order.argsort()]
+    torch.testing.assert_close(halved(), halved(torch.ones(7, dtype=torch.float64)))
     for b, f in product(range(3), range(2)):
         slope = torch.zeros((), dtype=torch.float64)
 

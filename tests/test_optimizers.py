@@ -4,9 +4,10 @@ import pytest
 import torch
 from test_mlp import batch
 
-from nstk import optimizers
+from nstk import least_squares, optimizers
+from nstk.least_squares import LeastSquares, Pairs
 from nstk.mlp import forward, neuron_order
-from nstk.optimizers import Pairs, adam, levenberg_marquardt
+from nstk.optimizers import adam, levenberg_marquardt
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +28,18 @@ def test_sums_over_pairs_do_not_depend_on_chunks(monkeypatch):
     directions = torch.stack([params, params.flip(1)], 1)
     order = neuron_order(topology)
     flat = order.argsort()
-    problem = optimizers._Problem(topology, pairs)
+    problem = LeastSquares(topology, pairs)
 
     def sums():
-        normal, gradient, loss = problem.normal_equations(params[:, order])
-        bend = problem.pull_back_bend(params[:, order], directions[..., order])
-        return normal, gradient[:, flat], loss, bend[..., flat]
+        values = problem.evaluate(params[:, order])
+        system = problem.normal_equations(params[:, order], values)
+        bend = problem.pull_back_bend(params[:, order], values, directions[..., order])
+        return system[:, :-1, :-1], system[:, -1, flat], system[:, -1, -1], bend[..., flat]
 
     *whole, bend = sums()
-    for chunk in (2 * 2 * topology.parameters * 300, 2 * topology.parameters * 7):  # two networks at once, seven rows
-        monkeypatch.setattr(optimizers, "_CHUNK", chunk)
+    width = 2 * (topology.parameters + 1)
+    for chunk in (2 * width * 300, 7 * width):  # two networks at once, seven rows
+        monkeypatch.setattr(least_squares, "_CHUNK", chunk)
         for a, b in zip((*whole, bend), sums(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
     normal, gradient, loss = whole
@@ -45,6 +48,60 @@ def test_sums_over_pairs_do_not_depend_on_chunks(monkeypatch):
     pairs.loss(topology, p).sum().backward()
     torch.testing.assert_close(2 * gradient, p.grad)
     assert (torch.linalg.eigvalsh(normal) > -1e-12).all()
+
+
+@pytest.mark.parametrize("widths", [(2, 4, 4, 1), (2, 8, 3), (2, 4, 4, 2), (2, 2)])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("own_targets", [False, True])
+def test_output_layers_are_put_where_they_fit_best(widths, weighted, own_targets):
+    topology, params, _ = batch(widths)
+    x, outputs = wave().x, widths[-1]
+    y = torch.sin(x.sum(1, keepdim=True) * torch.arange(1, outputs + 1))
+    y = torch.stack([y, 2 * y, y.square()]) if own_targets else y
+    weight = torch.linspace(0.5, 1.5, 300, dtype=torch.float64) if weighted else torch.ones(300, dtype=torch.float64)
+    problem = LeastSquares(topology, Pairs(x, y, weight), ridge=1e-9)
+    before = params.repeat_interleave(2, 0)  # two variants of each network
+    before[1::2] *= 0.5
+    moved = before.clone()
+    values = problem.evaluate(moved)
+    loss = problem.losses(before, values)
+    problem.solve_last(moved, values, torch.zeros(6, dtype=torch.float64))
+    last = slice(-outputs * (widths[-2] + 1), None)
+    assert torch.equal(moved[:, : last.start], before[:, : last.start])
+    torch.testing.assert_close(values, problem.evaluate(moved), rtol=0, atol=1e-9)
+    assert (problem.losses(moved, values) <= loss).all()
+    if topology.hidden:
+        assert (problem.losses(moved, values) < 0.5 * loss).all()
+        firsts = slice(None, None, 2)
+        gradient = problem.normal_equations(moved[firsts], values[firsts])[:, -1, :-1]
+        torch.testing.assert_close(gradient[:, last], torch.zeros_like(gradient[:, last]), rtol=0, atol=1e-10)
+
+
+def test_output_layers_put_right_lead_farther(monkeypatch):
+    topology, params, _ = batch((2, 4, 4, 2), size=12)
+    train = wave()
+    _, joint = levenberg_marquardt(topology, params, train, train, 20)
+    monkeypatch.setattr(LeastSquares, "solve_last", lambda *_: None)
+    _, plain = levenberg_marquardt(topology, params, train, train, 20)
+    assert joint.log().mean() < plain.log().mean() - 0.5
+
+
+def test_the_ridge_counts_alike_wherever_a_loss_comes_from():
+    topology, params, _ = batch((2, 4, 4, 2))
+    params = params.requires_grad_()
+    problem = LeastSquares(topology, wave(), ridge=1e-3)
+    order = neuron_order(topology)
+    expected = wave().loss(topology, params) + 1e-3 * params.square().sum(1)
+    expected.sum().backward()
+    with torch.no_grad():
+        values = problem.evaluate(params[:, order])
+        system = problem.normal_equations(params[:, order], values)
+        plain = LeastSquares(topology, wave()).normal_equations(params[:, order], values)
+        torch.testing.assert_close(problem.losses(params[:, order], values), expected)
+        torch.testing.assert_close(system[:, -1, -1], expected)
+        torch.testing.assert_close(2 * system[:, -1, order.argsort()], params.grad)
+        more = (system - plain)[:, :-1, :-1].diagonal(dim1=1, dim2=2)
+        torch.testing.assert_close(more, torch.full_like(more, 1e-3))
 
 
 def test_loss_weighs_pairs():
@@ -115,7 +172,7 @@ def test_early_stopping_returns_the_best_iterate():
     train, valid = wave(24), wave(400, seed=1)
     noise = torch.randn(24, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     train = Pairs(train.x, train.y + 0.3 * noise, train.weight)
-    fitted, loss = levenberg_marquardt(topology, params, train, valid, 200)
+    fitted, loss = levenberg_marquardt(topology, params, train, valid, 200, look=1)
     torch.testing.assert_close(valid.loss(topology, fitted), loss, rtol=1e-9, atol=0)
     overfitted, _ = levenberg_marquardt(topology, params, train, train, 200)
     assert (train.loss(topology, overfitted) < train.loss(topology, fitted)).all()

@@ -28,6 +28,7 @@ from nstk.verification import (
     compare,
     covering_points,
     judge,
+    largest,
     search_worst,
     verify_header,
 )
@@ -283,6 +284,14 @@ def test_cover_has_corners_and_edges():
     for column in range(3):
         inner = np.delete(x, column, axis=1)
         assert len(np.unique(inner[x[:, column] == x[:, column].max()], axis=0)) > 500
+
+
+def test_the_largest_come_first():
+    values = np.array([0.5, 3.0, 1.0, 3.0, 2.0, 0.0])
+    assert largest(values, 4).tolist() == [1, 3, 4, 2]
+    assert largest(values, 9).tolist() == [1, 3, 4, 2, 0, 5]  # all there are
+    many = np.random.default_rng(0).normal(size=5000)
+    assert largest(many, 24).tolist() == np.argsort(-many)[:24].tolist()
 
 
 def test_search_finds_a_spike_between_points():

@@ -15,7 +15,7 @@ from nstk.integer_finishing import finish
 from nstk.program import Program
 from nstk.quantization import quantize
 from nstk.surrogate import Network, Surrogate, mlp_forward, normalize
-from nstk.verification import Comparison, covering_points, search_worst
+from nstk.verification import Comparison, covering_points, largest, search_worst
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -136,9 +136,9 @@ class Assessor:
             return best
         # Rounding scatters: the largest of its errors shows on more points than a smooth one's.
         again = self.measure(best.network, evaluators[chosen], attempt + _CONFIRMING)
-        largest = np.maximum(best.max_abs, again.max_abs)
+        max_abs = np.maximum(best.max_abs, again.max_abs)
         excess, worst = max(best.excess, again.excess), best.worst.joined(again.worst)
-        return replace(best, max_abs=tuple(largest.tolist()), excess=excess, worst=worst)
+        return replace(best, max_abs=tuple(max_abs.tolist()), excess=excess, worst=worst)
 
     def measure(self, network: Network, evaluate: Function, attempt: int) -> Candidate:
         """Measure a network on check points, fresh ones for every attempt, and search for worse ones."""
@@ -151,13 +151,13 @@ class Assessor:
         if original is not None:
             seed = self.seed + attempt
             found = search_worst(lambda x: original(x)[:, columns], evaluate, self.program.inputs, known, seed)
-            hardest = np.argsort(-(known.error / self.allowed[columns]).max(1), kind="stable")[:_HARD_POINTS]
+            hardest = largest((known.error / self.allowed[columns]).max(1), _HARD_POINTS)
             worst = found.joined(Comparison(known.x[hardest], known.expected[hardest], known.got[hardest]))
         else:
             worst = known
-        largest = np.maximum(known.error.max(0), worst.error.max(0))
-        excess = float((largest / self.allowed[columns]).max())
-        return Candidate(network, tuple(largest.tolist()), tuple(nrmse.tolist()), excess, worst)
+        max_abs = np.maximum(known.error.max(0), worst.error.max(0))
+        excess = float((max_abs / self.allowed[columns]).max())
+        return Candidate(network, tuple(max_abs.tolist()), tuple(nrmse.tolist()), excess, worst)
 
     def check_points(self, attempt: int) -> tuple[Array, Array]:
         """Return the inputs `(C, I)` and the original's outputs `(C, O)` that an attempt is measured on."""

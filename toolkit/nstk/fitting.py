@@ -247,7 +247,7 @@ class _Fitter:
         return [self.choose(topology, params[g], group, stages[-1].pairs) for g, group in enumerate(groups)]
 
     def choose(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
-        """Assess finalists `(K, P)`, refine if asked or needed, and return the best.
+        """Return of finalists `(K, P)` the first that meets the tolerance; refine if asked or needed.
 
         With int16 arithmetic it is rounded also if it missed the tolerance as floats: rungs are compared by their
         errors in one arithmetic.
@@ -257,18 +257,18 @@ class _Fitter:
     def select(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
         """Return what `choose` does, not rounded where it misses the tolerance as floats.
 
-        Attempt 0 selects, attempt 1 confirms the selected one on fresh points, later attempts refine.
+        Attempt 0 tries a finalist, attempt 1 confirms it on fresh points, later attempts refine.
         """
-        found = [self.assess(topology, p, outputs, 0) for p in finalists]
         if self.goal.optimizer == "adam":  # the paper's protocol has no refinement
-            return found[0]
-        good = [c for c in found if c.excess <= MARGIN]
-        if good and self.goal.norm == "rms":
-            chosen = min(good, key=lambda c: sum(c.nrmse))
-            confirmed = self.assessor.assess(chosen.fitted.network, 1)
-            if confirmed.excess <= MARGIN:
-                return confirmed
-            found = [confirmed, *(c for c in found if c is not chosen)]
+            return self.assess(topology, finalists[0], outputs, 0)
+        found = []
+        for params in finalists:  # the closest on validation pairs first
+            candidate = self.assess(topology, params, outputs, 0)
+            if candidate.excess <= MARGIN and self.goal.norm == "rms":
+                candidate = self.assessor.assess(candidate.fitted.network, 1)
+                if candidate.excess <= MARGIN:
+                    return candidate
+            found.append(candidate)
         hopeful = [c for c in found if c.excess < _HOPELESS or self.goal.norm == "max"]
         refined = [self.refine(c, pairs) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
         if self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: only for the tolerance's sake

@@ -10,7 +10,9 @@ in a row of ones, so that one product computes a layer, biases included. The N v
 networks are so narrow that the other way round a loop over neurons would end before it is worth vectorizing.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,7 +55,7 @@ def with_ones(x: Tensor) -> Tensor:
     return torch.cat([x, x.new_ones(len(x), 1)], 1).T.contiguous()
 
 
-def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> list[Tensor]:
+def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> Tensor:
     """Evaluate a batch layer by layer.
 
     Args:
@@ -62,61 +64,66 @@ def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> list[Tensor
         inputs: `(I + 1, N)`, see `with_ones`.
 
     Returns:
-        The inputs, every hidden layer's activations `(B, width + 1, N)`, ones last, and the outputs `(B, O, N)`.
+        `(B, V, N)`: the activations of every hidden layer, ones after each, and last the outputs.
     """
-    values = [inputs]
-    *hidden, last = _layers(topology)
-    for span, rows, width in hidden:
-        h = neurons.new_empty(len(neurons), rows + 1, inputs.shape[1])
-        torch.sigmoid(neurons[:, span].view(-1, rows, width) @ values[-1], out=h[:, :-1])
-        h[:, -1] = 1
-        values.append(h)
-    span, rows, width = last
-    values.append(neurons[:, span].view(-1, rows, width) @ values[-1])
+    layers = _layers(topology)
+    values = neurons.new_empty(len(neurons), layers[-1].own.stop, inputs.shape[1])
+    h = inputs
+    for layer in layers:
+        z = neurons[:, layer.span].view(-1, layer.rows, layer.width) @ h
+        if layer is layers[-1]:
+            values[:, layer.own] = z
+        else:
+            torch.sigmoid(z, out=values[:, layer.own])
+            values[:, layer.own.stop] = 1
+            h = values[:, layer.own_and_ones]
     return values
 
 
-def jacobian(topology: Topology, neurons: Tensor, values: list[Tensor]) -> Tensor:
+def jacobian(topology: Topology, neurons: Tensor, inputs: Tensor, values: Tensor, out: Tensor) -> None:
     """Differentiate every output by every parameter.
 
     Args:
         topology: Widths of all networks in the batch.
         neurons: `(B, P)`, parameters in `neuron_order`.
-        values: What `activate` returns for them.
-
-    Returns:
-        `(B, P, O, N)`, parameters in `neuron_order`.
+        inputs: `(I + 1, N)`.
+        values: `(B, V, N)`, what `activate` returns for them; outputs are not read.
+        out: `(B, P, O, N)`, written: the derivatives, parameters in `neuron_order`.
     """
     layers = _layers(topology)
-    batch, outputs, n = values[-1].shape
-    jac = neurons.new_empty(batch, neurons.shape[1], outputs, n)
-    # d output / d pre-activation of the layer at hand, (B, width, O, N); the output layer's is the identity
+    batch, _, outputs, n = out.shape
+    slopes = _slopes(layers, values)
+    # d output / d pre-activation of the layer at hand, (B, rows, O, N); the output layer's is the identity
     delta = torch.eye(outputs, dtype=neurons.dtype, device=neurons.device)[:, :, None].expand(batch, -1, -1, -1)
     for index in range(len(layers) - 1, -1, -1):
-        span, rows, width = layers[index]
-        h = values[index]
-        block = jac[:, span].view(batch, rows, width, outputs, n)
-        torch.mul(delta[:, :, None], h[..., None, :, None, :], out=block)
+        layer, before = layers[index], layers[index - 1]
+        h = values[:, None, before.own_and_ones] if index > 0 else inputs
+        block = out[:, layer.span].view(batch, layer.rows, layer.width, outputs, n)
+        torch.mul(delta[:, :, None], h.unsqueeze(-2), out=block)
         if index > 0:
-            w = neurons[:, span].view(batch, rows, width)[..., :-1]
-            active = h[:, :-1, None]  # (B, width - 1, 1, N)
-            slope = torch.addcmul(active, active, active, value=-1)
-            if index == len(layers) - 1:
+            w = neurons[:, layer.span].view(batch, layer.rows, layer.width)[..., :-1]
+            slope = slopes[:, before.own, None]  # (B, rows before, 1, N)
+            if layer is layers[-1]:
                 delta = w.mT[..., None] * slope  # what the other branch computes from the identity
             else:
-                delta = (w.mT @ delta.flatten(2)).view(batch, width - 1, outputs, n) * slope
-    return jac
+                delta = (w.mT @ delta.flatten(2)).view(batch, before.rows, outputs, n).mul_(slope)
 
 
 def bend(
-    topology: Topology, neurons: Tensor, values: list[Tensor], directions: Tensor, weight: Tensor | None = None
+    topology: Topology,
+    neurons: Tensor,
+    inputs: Tensor,
+    values: Tensor,
+    directions: Tensor,
+    weight: Tensor | None = None,
 ) -> Tensor:
-    """Differentiate the outputs twice along directions in parameter space, and pull the result back: J'Wy''.
+    """Differentiate the outputs twice along directions in parameter space, and pull half of it back: J'Wy''/2.
 
     Args:
         topology: Widths of all networks in the batch.
         neurons: `(B, P)`, parameters in `neuron_order`.
-        values: What `activate` returns for them.
+        inputs: `(I + 1, N)`.
+        values: `(B, V, N)`, what `activate` returns for them; outputs are not read.
         directions: `(B, F, P)`, F of each network, in the same order.
         weight: `(N,)` of the inputs, the diagonal of W; None: all 1.
 
@@ -127,46 +134,70 @@ def bend(
     if len(layers) == 1:
         return torch.zeros_like(directions)  # linear
     batch, count, size = directions.shape
-    n = values[0].shape[1]
+    n = inputs.shape[1]
     lanes = directions.reshape(batch * count, size)
-    copies = neurons.repeat_interleave(count, 0)  # products of three dimensions are called faster than of four
-    weights, slopes = [], []  # of each layer without biases; of its neurons' activations
-    first = second = bent = values[0]  # derivatives of a layer's input; what goes into the first layer stands still
-    for index, (span, rows, width) in enumerate(layers):
-        turn = lanes[:, span].view(-1, rows, width)
-        w = copies[:, span].view(-1, rows, width)[..., :-1]
+    # Products of three dimensions are called faster than of four.
+    copies = neurons[:, None].expand(-1, count, -1).reshape(batch * count, size)
+    slopes = _slopes(layers, values)
+    middle = torch.rsub(values, 0.5)
+    weights: list[Tensor] = []  # of each layer, without biases
+    first = second = half = inputs  # derivatives of a layer's input, and half the second one of its result
+    for index, layer in enumerate(layers):
+        turn = lanes[:, layer.span].view(-1, layer.rows, layer.width)
+        w = copies[:, layer.span].view(-1, layer.rows, layer.width)[..., :-1]
         weights.append(w)
         if index > 0:
-            bent = torch.baddbmm(torch.bmm(w, second), turn[..., :-1], first, alpha=2)
-        if index == len(layers) - 1:
+            half = torch.baddbmm(torch.bmm(w, second), turn[..., :-1], first)
+        if layer is layers[-1]:
             break
-        moved = (turn.reshape(batch, count * rows, width) @ values[index]).view(-1, rows, n)
+        h = values[:, layers[index - 1].own_and_ones] if index > 0 else inputs
+        moved = (turn.reshape(batch, count * layer.rows, layer.width) @ h).view(-1, layer.rows, n)
         if index > 0:
-            moved = torch.baddbmm(moved, w, first)
-        moved = moved.view(batch, count, rows, n)
-        active = values[index + 1][:, None, :-1]
-        slope = torch.addcmul(active, active, active, value=-1)
-        slopes.append(slope)
-        steep = slope * moved
-        curved = (1 - 2 * active).mul(moved).mul_(steep)
+            moved.baddbmm_(w, first)
+        moved = moved.view(batch, count, layer.rows, n)
+        steep = moved * slopes[:, None, layer.own]
+        curved = moved.mul_(steep).mul_(middle[:, None, layer.own])
         if index > 0:
-            curved.addcmul_(slope, bent.view(batch, count, rows, n))
-        first, second = steep.view(-1, rows, n), curved.view(-1, rows, n)
-    delta = bent if weight is None else bent * weight
+            curved.addcmul_(slopes[:, None, layer.own], half.view_as(curved))
+        first, second = steep.view(-1, layer.rows, n), curved.view(-1, layer.rows, n)
+    delta = half if weight is None else half * weight
     result = torch.empty_like(directions)
     for index in range(len(layers) - 1, -1, -1):
-        span, rows, width = layers[index]
-        pulled = delta.view(batch, count * rows, n) @ values[index].mT
-        result[..., span] = pulled.view(batch, count, rows * width)
+        layer, before = layers[index], layers[index - 1]
+        h = values[:, before.own_and_ones] if index > 0 else inputs
+        pulled = delta.view(batch, count * layer.rows, n) @ h.mT
+        result[..., layer.span] = pulled.view(batch, count, -1)
         if index > 0:
-            back = torch.bmm(weights[index].mT, delta).view(batch, count, width - 1, n)
-            delta = back.mul_(slopes[index - 1]).view(-1, width - 1, n)
+            delta = torch.bmm(weights[index].mT, delta)
+            delta.view(batch, count, before.rows, n).mul_(slopes[:, None, before.own])
     return result
 
 
+class _Layer(NamedTuple):
+    """Where a layer's numbers lie."""
+
+    span: slice  # of its parameters, in `neuron_order`
+    rows: int  # neurons
+    width: int  # parameters of each
+    own: slice  # of its neurons' values
+
+    @property
+    def own_and_ones(self) -> slice:
+        """Return where its neurons' values lie, and the ones after them."""
+        return slice(self.own.start, self.own.stop + 1)
+
+
+def _slopes(layers: Sequence[_Layer], values: Tensor) -> Tensor:
+    """Return the derivatives of hidden activations, in their places."""
+    active = values[:, : layers[-1].own.start]
+    return torch.addcmul(active, active, active, value=-1)
+
+
 @lru_cache(maxsize=64)
-def _layers(topology: Topology) -> tuple[tuple[slice, int, int], ...]:
-    """Return where each layer's parameters lie, its neurons, and the parameters of each of these."""
-    return tuple(
-        (slice(layer.weight.start, layer.bias.stop), layer.outputs, layer.inputs + 1) for layer in topology.layers()
-    )
+def _layers(topology: Topology) -> tuple[_Layer, ...]:
+    found, start = [], 0
+    for layer in topology.layers():
+        own = slice(start, start + layer.outputs)
+        found.append(_Layer(slice(layer.weight.start, layer.bias.stop), layer.outputs, layer.inputs + 1, own))
+        start = own.stop + 1
+    return tuple(found)

@@ -74,6 +74,12 @@ def covering_points(inputs: Sequence[Input], seed: int) -> Array:
     )
 
 
+def largest(values: Array, count: int) -> NDArray[np.intp]:
+    """Return where the `count` largest of `(N,)` stand, largest first; of equal ones at the end, any."""
+    found = np.argpartition(-values, count - 1)[:count] if count < len(values) else np.arange(len(values))
+    return found[np.lexsort((found, -values[found]))]
+
+
 def search_worst(
     original: Function, surrogate: Function, inputs: Sequence[Input], known: Comparison, seed: int, rounds: int = 12
 ) -> Comparison:
@@ -94,7 +100,7 @@ def search_worst(
     width = np.array([i.interval.hi - i.interval.lo for i in inputs])
     found = []
     for output in range(known.expected.shape[1]):
-        worst = np.argsort(-known.error[:, output], kind="stable")[:24]
+        worst = largest(known.error[:, output], 24)
         best = Comparison(known.x[worst], known.expected[worst], known.got[worst])
         for step in range(rounds):
             moves = generator.normal(size=(12, *best.x.shape)) * (width * 0.1 * 0.5**step)

@@ -20,7 +20,8 @@ from nstk.hypernetwork.network import HyperNetwork
 from nstk.hypernetwork.parameters import candidate_errors
 from nstk.hypernetwork.probing import Probes
 from nstk.hypernetwork.tokenization import ProgramTokenizer, Text, pad
-from nstk.optimizers import Pairs, levenberg_marquardt
+from nstk.least_squares import Pairs
+from nstk.optimizers import levenberg_marquardt
 from nstk.program import Program
 from nstk.surrogate import mlp_forward, scaling
 from nstk.symbolic.formulas import Argument
