@@ -56,13 +56,14 @@ class LeastSquares:
     def __init__(self, topology: Topology, pairs: Pairs, ridge: float = 0.0) -> None:
         self.topology, self.ridge = topology, ridge
         self.inputs = with_ones(pairs.x)
-        self.y = pairs.y.mT.contiguous()  # (O, N) or (B, O, N)
+        y = pairs.y if pairs.y.ndim == 3 else pairs.y[None]
+        self.y = y.mT.contiguous()  # (1, O, N) for all networks, or (B, O, N)
         self.weight = None if bool((pairs.weight == 1).all()) else pairs.weight
         self.outputs, self.n = self.y.shape[-2:]
 
     def of(self, networks: Tensor) -> "LeastSquares":
         """Return the same for a subset of the batch, given by index."""
-        if self.y.ndim == 2:
+        if len(self.y) == 1:
             return self
         part = copy.copy(self)
         part.y = self.y[networks]
@@ -78,11 +79,8 @@ class LeastSquares:
             `(B, V, N)`, or `(B F, V, N)`.
         """
         values = activate(self.topology, params, self.inputs)
-        residual = values[:, -self.outputs :]
-        if self.y.ndim == 2:
-            residual -= self.y
-        else:
-            residual.view(len(self.y), -1, self.outputs, self.n).sub_(self.y[:, None])
+        residual = values[:, -self.outputs :].view(len(self.y), -1, self.outputs, self.n)
+        residual -= self.y[:, None]
         return values
 
     def losses(self, params: Tensor, values: Tensor) -> Tensor:
