@@ -8,7 +8,7 @@ from nstk.domain import Interval
 from nstk.errors import UsageError
 from nstk.pairs import read_pairs
 from nstk.program import CType, Input
-from nstk.sampling import corners, draw, edges, snap, sobol, sobol_unit
+from nstk.sampling import corners, draw, edges, snap, sobol, sobol_unit, training_points
 
 BYTE = CType("unsigned char", "int", 0, 255)
 DOUBLE = CType("double", "double")
@@ -39,7 +39,7 @@ def assert_receivable(inputs: tuple[Input, ...], x: np.ndarray) -> None:
             np.testing.assert_array_equal(values, values.astype(np.float32))
 
 
-@pytest.mark.parametrize("sample", [draw, sobol, edges])
+@pytest.mark.parametrize("sample", [draw, sobol, edges, training_points])
 def test_samples_are_receivable_and_repeatable(sample):
     x = sample(MIXED, 5000, 7)
     assert x.shape == (5000, 5)
@@ -81,6 +81,14 @@ def test_sobol_has_low_discrepancy():
     u = sobol_unit(16, 4096, seed=0)
     error = abs((12 * u * np.roll(u, 1, axis=1)).mean(axis=0) - 3)
     assert error.max() < 0.05  # pairs of neighbouring dimensions; draws give about 0.15
+
+
+def test_every_32nd_training_point_lies_on_an_edge():
+    x = training_points(floats(3), 100, 1)
+    edge = np.arange(100) % 32 == 31
+    assert np.isin(x[edge], [-1, 1]).any(axis=1).all()
+    np.testing.assert_array_equal(x[~edge], sobol(floats(3), 100, 1)[~edge])
+    assert training_points(floats(3), 3, 1).shape == (3, 3)
 
 
 def test_sobol_points_are_a_prefix_of_more():

@@ -171,7 +171,7 @@ def compile_surrogate(options: BuildOptions, progress: Progress) -> dict[str, An
             progress(f"running {program.name}")
             runner = stack.enter_context(ProgramRunner(program, includes=options.include, cflags=options.cflags))
             original = runner.outputs
-            x = sampling.sobol(program.inputs, _PAIRS, options.seed)
+            x = sampling.training_points(program.inputs, _PAIRS, options.seed)
             y = original(x)
         else:
             x, y = read_pairs(options.pairs, program)

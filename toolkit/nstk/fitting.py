@@ -95,7 +95,7 @@ def most_pairs(ladder: Sequence[tuple[int, ...]], effort: str, inputs: int) -> i
 
 def sample_data(program: Program, original: Function, samples: int, seed: int) -> Data:
     """Run the program on `samples` training points, 4,096 validation draws and the check points."""
-    x = sampling.sobol(program.inputs, samples, seed)
+    x = sampling.training_points(program.inputs, samples, seed)
     x_valid = sampling.draw(program.inputs, 4096, seed + 1)
     checks = covering_points(program.inputs, seed + 2)
     return Data(x, original(x), x_valid, original(x_valid), checks, original(checks), original)

@@ -1,4 +1,4 @@
-"""Input points inside a program's domain: draws, Sobol points, corners and edges.
+"""Input points inside a program's domain: draws, Sobol points, corners, edges and what networks are fitted to.
 
 Every function returns (N, I) float64 whose values the C function can receive exactly: float32 numbers for `float`
 inputs, any number for `double` ones (that the surrogate rounds them is part of its error), whole numbers for integer
@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 _ALL_CORNERS_UP_TO = 10
 _BITS = 32
+_EDGE_EVERY = 32
 
 # Degree s, coefficients a and first direction numbers m of dimensions 2 to 16, from S. Joe and F. Y. Kuo,
 # "Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30 (2008), new-joe-kuo-6.
@@ -78,6 +79,18 @@ def edges(inputs: Sequence[Input], n: int, seed: int) -> Array:
     moved[np.arange(n), generator.integers(count, size=n)] = True
     lo, hi = _ends(inputs)
     return np.where(moved, np.where(generator.random((n, count)) < 0.5, lo, hi), x)
+
+
+def training_points(inputs: Sequence[Input], n: int, seed: int) -> Array:
+    """Return n points (n, I) to fit networks to: a Sobol sequence's, but every 32nd lies on an edge.
+
+    Errors are largest on edges, where Sobol points never come. So few of them leave the nrmse as it is, and make
+    largest errors 0.6 times as large (4-4, 53 formulas of physics and engineering; with two inputs half as large).
+    Twice as many help a little more with two and three inputs, but with one they outweigh what lies between its ends.
+    """
+    x = sobol(inputs, n, seed)
+    x[_EDGE_EVERY - 1 :: _EDGE_EVERY] = edges(inputs, n // _EDGE_EVERY, seed)
+    return x
 
 
 def arithmetic_points(inputs: Sequence[Input], seed: int) -> tuple[Array, Array]:
