@@ -10,10 +10,11 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mcu_tables import mcu
 from rendering import markdown, source
 
@@ -58,7 +59,7 @@ def finetuning(result: dict[str, Any]) -> str:
         missed = entry["of"] - entry["reached"]
         bound = "> " if entry["seconds"] >= limit else ""
         text = bound + seconds
-        factor = "" if method == "nstk" else f" ({bound}{entry['seconds'] / row['nstk']['seconds']:.3g}x)"
+        factor = "" if method == "nstk" else f" ({bound}{_times(entry['seconds'] / row['nstk']['seconds'])}x)"
         return text + factor + (f", {missed} of {entry['of']} stopped" if 0 < missed < entry["of"] else "")
 
     rows = [[row["program"], f"{row['target_nrmse']:g}", *(cell(row, m) for m in methods)] for row in result["rows"]]
@@ -189,28 +190,54 @@ def _parrotbench(programs: list[dict[str, Any]]) -> str:
 def initialization(result: dict[str, Any]) -> str:
     """Render `initialization.json`: errors and time of `nstk build` from random and from compiled starts.
 
-    Errors and seconds are medians over the seeds; the last row has medians of the ratios over programs and seeds.
+    Errors, seconds and their ratios are medians over the seeds; the last row has medians over the programs.
     """
-    rows, times, errors = [], [], []
+    rows, ratios = [], []
     for source_name, group in itertools.groupby(result["rows"], key=lambda row: row["source"]):
         each = list(group)
-        cells = []
-        for kind in ("random", "compiled"):
-            chosen = dict.fromkeys(", ".join(row[kind]["topology"]) for row in each)
-            cells.append(" or ".join(chosen))
-        for kind in ("random", "compiled"):
-            nrmse = (statistics.median(values) for values in zip(*(row[kind]["nrmse"] for row in each), strict=True))
-            cells.append(", ".join(f"{error:.2g}" for error in nrmse))
-        for kind in ("random", "compiled"):
-            cells.append(f"{statistics.median(row[kind]['seconds'] for row in each):.2g}")
-        rows.append([f"`{source_name}`", *cells])
-        times += [row["compiled"]["seconds"] / row["random"]["seconds"] for row in each]
-        for row in each:
-            pairs = zip(row["random"]["nrmse"], row["compiled"]["nrmse"], strict=True)
-            errors.append(math.exp(statistics.fmean(math.log(c / r) for r, c in pairs)))
-    medians = ["", "", "", f"{statistics.median(errors):.2f}x", "", f"{statistics.median(times):.2f}x"]
-    header = ["program", "random", "compnet", "nrmse, random", "compnet", "seconds, random", "compnet"]
-    return markdown(header, [*rows, ["median", *medians]], 4) + source(result)
+        networks, errors, times = (
+            [render([row[kind] for row in each]) for kind in ("random", "compiled")]
+            for render in (_networks, _errors, _seconds)
+        )
+        ratios.append([_ratio(each, "nrmse"), _ratio(each, "seconds")])
+        error, time = (f"{ratio:.2f}x" for ratio in ratios[-1])
+        rows.append([f"`{source_name}`", *networks, *errors, error, *times, time])
+    error, time = (f"{statistics.median(column):.2f}x" for column in zip(*ratios, strict=True))
+    rows.append(["median", "", "", "", "", error, "", "", time])
+    header = [
+        "program",
+        "random",
+        "compnet",
+        "nrmse, random",
+        "compnet",
+        "ratio",
+        "seconds, random",
+        "compnet",
+        "ratio",
+    ]
+    return markdown(header, rows, 4) + source(result)
+
+
+def _networks(builds: Sequence[dict[str, Any]]) -> str:
+    return " or ".join(dict.fromkeys(", ".join(build["topology"]) for build in builds))
+
+
+def _errors(builds: Sequence[dict[str, Any]]) -> str:
+    by_output = zip(*(build["nrmse"] for build in builds), strict=True)
+    return ", ".join(f"{statistics.median(errors):.2g}" for errors in by_output)
+
+
+def _seconds(builds: Sequence[dict[str, Any]]) -> str:
+    return f"{statistics.median(build['seconds'] for build in builds):.2g}"
+
+
+def _ratio(rows: Sequence[dict[str, Any]], key: str) -> float:
+    """Return the median over rows of compiled to random, of several outputs the geometric mean."""
+    found = []
+    for row in rows:
+        compiled, random = (np.atleast_1d(row[kind][key]) for kind in ("compiled", "random"))
+        found.append(float(np.exp(np.log(compiled / random).mean())))
+    return statistics.median(found)
 
 
 def _times(value: float) -> str:

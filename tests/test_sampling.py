@@ -83,12 +83,13 @@ def test_sobol_has_low_discrepancy():
     assert error.max() < 0.05  # pairs of neighbouring dimensions; draws give about 0.15
 
 
-def test_every_32nd_training_point_lies_on_an_edge():
-    x = training_points(floats(3), 100, 1)
-    edge = np.arange(100) % 32 == 31
+@pytest.mark.parametrize(("inputs", "every"), [(1, 64), (3, 21), (8, 8), (16, 8)])
+def test_some_training_points_lie_on_edges(inputs, every):
+    x = training_points(floats(inputs), 100, 1)
+    edge = np.arange(100) % every == every - 1
     assert np.isin(x[edge], [-1, 1]).any(axis=1).all()
-    np.testing.assert_array_equal(x[~edge], sobol(floats(3), 100, 1)[~edge])
-    assert training_points(floats(3), 3, 1).shape == (3, 3)
+    np.testing.assert_array_equal(x[~edge], sobol(floats(inputs), 100, 1)[~edge])
+    assert training_points(floats(inputs), 3, 1).shape == (3, inputs)
 
 
 def test_sobol_points_are_a_prefix_of_more():
