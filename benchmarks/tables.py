@@ -204,18 +204,8 @@ def initialization(result: dict[str, Any]) -> str:
         rows.append([f"`{source_name}`", *networks, *errors, error, *times, time])
     error, time = (f"{statistics.median(column):.2f}x" for column in zip(*ratios, strict=True))
     rows.append(["median", "", "", "", "", error, "", "", time])
-    header = [
-        "program",
-        "random",
-        "compnet",
-        "nrmse, random",
-        "compnet",
-        "ratio",
-        "seconds, random",
-        "compnet",
-        "ratio",
-    ]
-    return markdown(header, rows, 4) + source(result)
+    measures = [cell for what in ("nrmse", "seconds") for cell in (f"{what}, random", "compnet", "ratio")]
+    return markdown(["program", "random", "compnet", *measures], rows, 6) + source(result)
 
 
 def _networks(builds: Sequence[dict[str, Any]]) -> str:
