@@ -1,7 +1,7 @@
 """Builds every example as `nstk build` does by default, from random starts and from compiled ones.
 
-Compares the networks chosen, their errors and the time of fine-tuning, the two kinds in turn, with nine seeds each:
-which random starts are drawn decides much. Examples that take longer than 30 seconds get three.
+Compares the networks chosen, their errors and the time of fine-tuning, the two kinds in turn. Which random starts
+are drawn decides much: every example gets nine seeds, or as many as begin within 30 seconds, but at least three.
 
 Run: python benchmarks/initialization.py [INIT]
 """
@@ -20,7 +20,7 @@ from nstk.pipeline import build
 
 HERE = Path(__file__).parent
 SEEDS, FEWEST = 9, 3
-LONG = 30.0  # seconds
+LONG = 30.0  # seconds after which an example gets no more seeds than the fewest
 
 
 def measure(source: Path, init: str, seed: int) -> dict[str, Any]:

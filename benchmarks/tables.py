@@ -7,14 +7,12 @@ python benchmarks/tables.py --check  only tell, by exit code 1, whether the READ
 import argparse
 import itertools
 import json
-import math
 import re
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mcu_tables import mcu
 from rendering import markdown, source
 
@@ -182,7 +180,7 @@ def _parrotbench(programs: list[dict[str, Any]]) -> str:
     means = []
     for part, method in columns:
         ratios = [row[part]["random"] / row[part][method] for row in programs]
-        means.append("" if method == "random" else f"{_times(math.prod(ratios) ** (1 / len(ratios)))}x")
+        means.append("" if method == "random" else f"{_times(statistics.geometric_mean(ratios))}x")
     header = ["program", "output", *(f"{part}: {method}" for part, method in columns)]
     return "\n" + markdown(header, [*rows, ["geometric mean", "times below random", *means]], len(columns))
 
@@ -199,7 +197,7 @@ def initialization(result: dict[str, Any]) -> str:
             [render([row[kind] for row in each]) for kind in ("random", "compiled")]
             for render in (_networks, _errors, _seconds)
         )
-        ratios.append([_ratio(each, "nrmse"), _ratio(each, "seconds")])
+        ratios.append([_ratio(each, _typical_error), _ratio(each, lambda build: build["seconds"])])
         error, time = (f"{ratio:.2f}x" for ratio in ratios[-1])
         rows.append([f"`{source_name}`", *networks, *errors, error, *times, time])
     error, time = (f"{statistics.median(column):.2f}x" for column in zip(*ratios, strict=True))
@@ -221,13 +219,13 @@ def _seconds(builds: Sequence[dict[str, Any]]) -> str:
     return f"{statistics.median(build['seconds'] for build in builds):.2g}"
 
 
-def _ratio(rows: Sequence[dict[str, Any]], key: str) -> float:
-    """Return the median over rows of compiled to random, of several outputs the geometric mean."""
-    found = []
-    for row in rows:
-        compiled, random = (np.atleast_1d(row[kind][key]) for kind in ("compiled", "random"))
-        found.append(float(np.exp(np.log(compiled / random).mean())))
-    return statistics.median(found)
+def _typical_error(build: dict[str, Any]) -> float:
+    return statistics.geometric_mean(build["nrmse"])
+
+
+def _ratio(rows: Sequence[dict[str, Any]], measure: Callable[[dict[str, Any]], float]) -> float:
+    """Return the median over rows of compiled to random."""
+    return statistics.median(measure(row["compiled"]) / measure(row["random"]) for row in rows)
 
 
 def _times(value: float) -> str:
