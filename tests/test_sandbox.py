@@ -222,6 +222,13 @@ def test_determinism_of_a_good_program():
         runner.check_determinism(GRID)
 
 
+@pytest.mark.parametrize("name", ["step", "advance", "crc32", "PyMem_Free"])
+def test_a_program_may_be_named_like_a_function_of_a_loaded_library(name):
+    source = f"float {name}(float a) {{ return a > 0.5f ? 2 : a; }}\nfloat f(float a) {{ return {name}(a) + 1; }}"
+    with ProgramRunner(program(source)) as runner:
+        np.testing.assert_allclose(runner.outputs(column(0.25, 0.75)), column(1.25, 3))
+
+
 def test_program_that_does_not_compile():
     with pytest.raises(ToolError, match=r"^f.c:1: the C compiler says: "):
         ProgramRunner(program("float f(float a) { return oops; }"))

@@ -121,6 +121,7 @@ def build(
         link = ["-fPIC", "-shared"] if shared else []
         if shared and sys.platform.startswith("linux"):
             link.append("-Wl,-z,defs")  # an undefined function is an error now, not when the library is loaded
+            link.append("-Wl,-Bsymbolic")  # a program's `step` or `crc32` is its own, not that of a loaded library
         machine = cpu_name() if any("native" in flag for flag in options) else platform.machine()
         key = json.dumps([visible, options, link, list(libs), compiler.command, compiler.version, machine])
         built = folder / f"{hashlib.sha256(key.encode()).hexdigest()}{'.so' if shared else '.exe'}"
