@@ -1,10 +1,13 @@
 """What decides about networks in int16 arithmetic, and the ladder that is climbed until it keeps the tolerance."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pytest
 from networks import inputs_program, random_surrogate
 
+from nstk import fitting
 from nstk.candidates import Assessor, Candidate
 from nstk.fitting import Data, Goal, _Fitter, fit, sample_data
 from nstk.quantization import quantize
@@ -61,11 +64,17 @@ def test_what_misses_the_tolerance_as_floats_is_not_rounded():
     assert found.unrounded is None
 
 
-def test_a_finalist_that_is_not_confirmed_gives_way(monkeypatch):
+@pytest.mark.parametrize(
+    ("excess", "taken"),
+    [
+        ({(0, 0): 1.5, (1, 0): 0.6, (1, 1): 1.5, (2, 0): 0.6, (2, 1): 0.7}, (2, 0.7)),  # not confirmed: gives way
+        ({(0, 0): 1.5, (1, 0): 0.4}, (1, 0.4)),  # far below the tolerance: needs no confirmation
+    ],
+)
+def test_finalists_are_tried_in_turn(monkeypatch, excess, taken):
     p = inputs_program(1)
     data = sample_data(p, np.sin, 100, 1)
     fitter = _Fitter(p, data, Goal(Tolerance(1.0, True), ((4, 4),)), lambda text: None)
-    excess = {(0, 0): 1.5, (1, 0): 0.5, (1, 1): 1.5, (2, 0): 0.6, (2, 1): 0.7, (3, 0): 0.1}
     asked = []
 
     def assess(network: Network, attempt: int = 0) -> Candidate:
@@ -77,15 +86,46 @@ def test_a_finalist_that_is_not_confirmed_gives_way(monkeypatch):
     topology = Topology((1, 4, 4, 1))
     finalists = np.arange(4.0)[:, None].repeat(topology.parameters, 1)
     chosen = fitter.select(topology, finalists, (0,), 100)
-    assert int(chosen.network.params[0]) == 2
-    assert chosen.excess == 0.7
-    assert asked == [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert (int(chosen.network.params[0]), chosen.excess) == taken
+    assert asked == list(excess)
+
+
+@pytest.mark.parametrize("pairs_alone", [False, True])
+def test_what_misses_the_tolerance_is_refined_unless_pairs_may_be_noisy(monkeypatch, pairs_alone):
+    p = inputs_program(1)
+    data = sample_data(p, lambda x: np.sin(5 * x) + np.abs(x) ** 1.5, 400, 1)
+    if pairs_alone:
+        data = replace(data, checks=data.x_valid, checked=data.y_valid, original=None)
+    goal = Goal(Tolerance(0.05, True), ((4, 4),), effort="quick")
+
+    def rung(refinements: int) -> dict[str, Any]:
+        monkeypatch.setitem(fitting._REFINEMENTS, "quick", refinements)
+        return fit(p, data, goal, lambda text: None).rungs[0]
+
+    plain, refined = rung(0), rung(2)
+    assert not plain["ok"]
+    assert not refined["ok"]
+    assert (refined["max_abs"] == plain["max_abs"]) == pairs_alone
+    assert max(refined["max_abs"]) <= max(plain["max_abs"])
 
 
 def test_too_steep_a_network_is_not_taken():
     s = random_surrogate(inputs_program(2), spread=1e5)
     made, _ = assessor(s, 1.0, FINE)
     assert made.assess(s.networks[0]).excess == np.inf
+
+
+def test_what_is_too_steep_is_made_flatter():
+    s = random_surrogate(inputs_program(2), spread=1e5)
+    data = sample_data(s.program, lambda x: np.sin(3 * x[:, :1]) * x[:, 1:], 400, 1)
+    goal = Goal(Tolerance(1.0, True), ((4, 4),), effort="quick", sigmoid_error=FINE)
+    fitter = _Fitter(s.program, data, goal, lambda text: None)
+    [network] = s.networks
+    finalists = network.params.astype(np.float64)[None]
+    assert fitter.assessor.round(fitter.select(network.topology, finalists, (0,), 400)).excess == np.inf
+    found = fitter.choose(network.topology, finalists, (0,), 400)
+    assert found.unrounded is not None
+    assert np.isfinite(found.excess)
 
 
 def climb(tolerance: float, sigmoid_error: float | None, frequency: float = 3.0):

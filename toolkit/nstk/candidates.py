@@ -22,7 +22,9 @@ Function = Callable[[Array], Array]
 
 #: Share of the tolerance a rung may use: final verification looks at other points.
 MARGIN = 0.95
-_FAR_BELOW = 0.5  # of the tolerance: up to here a larger error is taken for a smaller nrmse
+#: Share of the tolerance up to which a larger error is taken for a smaller nrmse, and needs no confirmation: on five
+#: fresh sets of check points the errors of 193 networks grew to 1.6 times at most, those of 159 at 4-4 to 1.07 times.
+FAR_BELOW = 0.5
 _HARD_POINTS = 128  # of the check points, the worst ones, that refinement gets beside those that were searched for
 _CONFIRMING = 100  # added to an attempt's number, gives it check points that no other has
 
@@ -129,7 +131,7 @@ class Assessor:
             tried = [self.measure(n, evaluate, attempt) for n, evaluate in zip(networks, evaluators, strict=True)]
         except UsageError:
             return replace(found, excess=np.inf)
-        kept = [i for i, c in enumerate(tried) if c.excess <= max(tried[0].excess, _FAR_BELOW)]
+        kept = [i for i, c in enumerate(tried) if c.excess <= max(tried[0].excess, FAR_BELOW)]
         chosen = min(kept, key=lambda i: sum(tried[i].nrmse))
         best = replace(tried[chosen], unrounded=found)
         if self.data.original is None:  # there are no other points

@@ -109,7 +109,7 @@ def propose(
         topology: Of the network that is asked for.
         count: Number of candidates.
         seed: Of the random ones.
-        compiled: What a hypernetwork proposes; at most two thirds of the candidates are its.
+        compiled: What a hypernetwork proposes; at most all candidates but one are its.
         mean: `(O,)` that the surrogate adds to its outputs; with `compiled`.
         scale: `(O,)` that it multiplies them by.
 
@@ -120,7 +120,7 @@ def propose(
     if compiled is not None:
         assert mean is not None
         assert scale is not None
-        found = compiled.starts(topology, mean, scale)[: -(-2 * count // 3)]
+        found = compiled.starts(topology, mean, scale)[: max(1, count - 1)]
     return np.concatenate([found, random_parameters(topology, count - len(found), seed)])
 
 

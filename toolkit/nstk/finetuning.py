@@ -49,10 +49,13 @@ _RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
 #: The race with compiled starts, a quarter to a third of the work: fewer starts, steps and pairs. At 4-4 chosen on
 #: formulas of physics and engineering that are no examples, else on the validation packages.
 _COMPILED_RACES: dict[tuple[int, ...], tuple[Stage, ...]] = {
-    (4, 4): (Stage(8, 192, 45), Stage(3, 1024, 50)),
+    (4, 4): (Stage(8, 192, 20), Stage(4, 384, 45), Stage(1, 1024, 45)),
     (8, 8): (Stage(12, 512, 15), Stage(3, 1536, 40), Stage(1, 3072, 120)),
     (16, 16): (Stage(6, 1024, 12), Stage(2, 2048, 20), Stage(1, 4096, 60)),
 }
+
+#: Validation pairs for each training pair of a heat, as far as there are: early heats need no more to be judged.
+_VALIDATING = 4
 
 
 def race_stages(hidden: tuple[int, ...], effort: str, inputs: int, compiled: bool = False) -> tuple[Stage, ...]:
@@ -124,7 +127,8 @@ def race(
         )
         field = keep
         owner = torch.arange(groups).repeat_interleave(field)
-        params, loss = fit(topology, params, train.head(heat.pairs).of(owner), valid.of(owner), heat.iterations)
+        fitted, judges = train.head(heat.pairs), valid.head(_VALIDATING * heat.pairs)
+        params, loss = fit(topology, params, fitted.of(owner), judges.of(owner), heat.iterations)
     loss, order = loss.view(groups, field).sort(dim=1, stable=True)
     ranked = params.view(groups, field, -1).gather(1, order[..., None].expand(-1, -1, params.shape[-1]))
     return ranked.numpy(), loss.numpy()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nstk import sampling
-from nstk.candidates import MARGIN, Assessor, Candidate, Data, Function
+from nstk.candidates import FAR_BELOW, MARGIN, Assessor, Candidate, Data, Function
 from nstk.compilation import propose
 from nstk.errors import UsageError
 from nstk.finetuning import Stage, race, race_stages, refit
@@ -32,6 +32,8 @@ _REFINEMENTS = {"quick": 2, "normal": 6, "high": 18}
 _FURTHER_STEPS = {"quick": 30, "normal": 100, "high": 300}
 #: Levenberg-Marquardt steps of one refinement; those of wide networks take some 0.2 seconds each.
 _REFINE_STEPS: dict[tuple[int, ...], int] = {(4, 4): 40, (8, 8): 40, (16, 16): 20, (32, 32): 6}
+#: Ridges for what is too steep for int16 arithmetic with `ROUNDED_RIDGE`.
+_FLATTENING = (1e-8, 1e-6, 1e-4, 1e-2)
 #: Refinement has lowered largest errors by up to 6 times; what is farther off needs a wider network.
 _HOPELESS = 8.0
 
@@ -66,8 +68,9 @@ class Fitted:
     """What fitting found.
 
     Attributes:
-        surrogate: The cheapest that meets the tolerance; else, of all layouts' networks of least validation loss,
-            those with the least excess. With int16 arithmetic it is finished, where that brings it closer.
+        surrogate: The cheapest that meets the tolerance; else, of all layouts' networks, refined unless they are
+            hopelessly far off, those with the least excess. With int16 arithmetic it is finished, where that brings it
+            closer.
         unrounded: The same as fitted in floating point.
         rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output as
             floats, with int16 arithmetic the same under `int16` (unless it is too steep for it), ok.
@@ -252,38 +255,39 @@ class _Fitter:
         With int16 arithmetic it is rounded also if it missed the tolerance as floats: rungs are compared by their
         errors in one arithmetic.
         """
-        return self.assessor.round(self.select(topology, finalists, outputs, pairs))
+        found = self.assessor.round(self.select(topology, finalists, outputs, pairs))
+        return found if np.isfinite(found.excess) else self.flatten(found.network, pairs)
 
     def select(self, topology: Topology, finalists: Array, outputs: tuple[int, ...], pairs: int) -> Candidate:
         """Return what `choose` does, not rounded where it misses the tolerance as floats.
 
-        Attempt 0 tries a finalist, attempt 1 confirms it on fresh points, later attempts refine.
+        Attempt 0 tries a finalist, attempt 1 confirms it on fresh points if need be, later attempts refine.
         """
         if self.goal.optimizer == "adam":  # the paper's protocol has no refinement
             return self.assess(topology, finalists[0], outputs, 0)
         found = []
         for params in finalists:  # the closest on validation pairs first
             candidate = self.assess(topology, params, outputs, 0)
-            if candidate.excess <= MARGIN and self.goal.norm == "rms":
+            if FAR_BELOW < candidate.excess <= MARGIN and self.goal.norm == "rms":
                 candidate = self.assessor.assess(candidate.fitted.network, 1)
-                if candidate.excess <= MARGIN:
-                    return candidate
+            if candidate.excess <= MARGIN and self.goal.norm == "rms":
+                return candidate
             found.append(candidate)
         hopeful = [c for c in found if c.excess < _HOPELESS or self.goal.norm == "max"]
-        refined = [self.refine(c, pairs) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
-        if self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: only for the tolerance's sake
-            good = [c for c in refined if c.excess <= MARGIN]
-            rounded = [c for c in refined if c.unrounded]  # would do as floats: closest to the tolerance
-            if good:
-                return min(good, key=lambda c: sum(c.nrmse))
-            return min(rounded, key=lambda c: c.excess) if rounded else found[0]
-        return min(refined, key=lambda c: c.excess)
+        refined = [self.refine(c, pairs, self.ridge) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
+        good = [c for c in refined if c.excess <= MARGIN]
+        if good and self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: no more than needed
+            return min(good, key=lambda c: sum(c.nrmse))
+        rounded = [c for c in refined if c.unrounded]  # would do as floats
+        # Given pairs may be noisy: a network that is closest to the worst of them is no better for it.
+        trusted = self.data.original is not None or self.goal.norm == "max"
+        return min(rounded or (refined if trusted else []) or found[:1], key=lambda c: c.excess)
 
     def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...], attempt: int) -> Candidate:
         """Measure a network given by its parameters `(P,)`."""
         return self.assessor.assess(Network(topology, params.astype(np.float32), outputs), attempt)
 
-    def refine(self, candidate: Candidate, pairs: int) -> Candidate:
+    def refine(self, candidate: Candidate, pairs: int, ridge: float) -> Candidate:
         """Refit with the worst points and with weights that grow where the error is large, after Lawson."""
         network = candidate.fitted.network
         columns = list(network.outputs)
@@ -303,13 +307,27 @@ class _Fitter:
                 break
             weight *= 0.1 + error.max(1) / error.max()
             weight /= weight.mean()
-            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS[network.topology.hidden], self.ridge)
+            params = refit(network.topology, params, x, y, weight, _REFINE_STEPS[network.topology.hidden], ridge)
             candidate = self.assess(network.topology, params, network.outputs, attempt)
             if candidate.excess < best.excess:
                 best = candidate
             if best.excess <= MARGIN and self.goal.norm == "rms":
                 break
         return best
+
+    def flatten(self, steep: Network, pairs: int) -> Candidate:
+        """Refit a network that is too steep for int16 arithmetic, with stronger ridges until it is not."""
+        topology, columns = steep.topology, list(steep.outputs)
+        x, y = self.x[:pairs], self.y[:pairs, columns]
+        params = steep.params.astype(np.float64)
+        for ridge in _FLATTENING:
+            params = refit(topology, params, x, y, np.ones(len(x)), _REFINE_STEPS[topology.hidden], ridge)
+            found = self.assessor.round(self.assess(topology, params, steep.outputs, 0))
+            if np.isfinite(found.excess):
+                break
+        if not MARGIN < found.excess < _HOPELESS:
+            return found
+        return min(found, self.assessor.round(self.refine(found, pairs, ridge)), key=lambda c: c.excess)
 
     def note(self, topology: Topology, starts: Array, stages: Sequence[Stage], columns: Sequence[int]) -> None:
         """Remember what raced, and how good the best start was before fine-tuning."""

@@ -67,7 +67,7 @@ def activate(topology: Topology, neurons: Tensor, inputs: Tensor) -> Tensor:
         `(B, V, N)`: the activations of every hidden layer, ones after each, and last the outputs.
     """
     layers = _layers(topology)
-    values = neurons.new_empty(len(neurons), layers[-1].own.stop, inputs.shape[1])
+    values = neurons.new_empty(neurons.shape[0], layers[-1].own.stop, inputs.shape[1])
     h = inputs
     for layer in layers:
         z = neurons[:, layer.span].view(-1, layer.rows, layer.width) @ h

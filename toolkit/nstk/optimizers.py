@@ -69,30 +69,32 @@ def levenberg_marquardt(
     flat = order.argsort()  # back
     params = params[:, order]
     problem, judge = LeastSquares(topology, train, ridge), LeastSquares(topology, valid)
-    factors = params.new_tensor(_FACTORS)
-    lanes = len(factors) * torch.arange(batch, device=params.device)  # the first of each network's
+    factors, count = params.new_tensor(_FACTORS), len(_FACTORS)
+    lanes = count * torch.arange(batch, device=params.device)  # the first of each network's
     values = problem.evaluate(params)
     loss = problem.losses(params, values)
     # Near a minimum the damping shall fall as the residual does (Yamashita and Fukushima 2001); there steps spent on
     # every halving of it would be lost.
     damping = FIRST_DAMPING * loss.clamp(1e-12, 1).sqrt()
-    system = params.new_empty(0)
+    rows, system = None, params.new_empty(0)
     best, best_loss = params.clone(), judge.losses(params, judge.evaluate(params))
     moved = torch.arange(batch, device=params.device)
     stale = 0
     for step in range(1, iterations + 1):
-        if len(moved) == batch:
-            system = problem.normal_equations(params, values)
-        elif len(moved):
-            system[moved] = problem.of(moved).normal_equations(params[moved], values[moved])
+        if moved.shape[0] == batch:  # `len` of a tensor takes three times as long
+            rows, system = problem.linearize(params, values)
+        elif moved.shape[0]:
+            changed, system[moved] = problem.of(moved).linearize(params[moved], values[moved])
+            if rows is not None and changed is not None:
+                rows[moved] = changed
         normal, gradient, loss = system[:, :-1, :-1], system[:, -1, :-1], system[:, -1, -1]
         scale = damping_scale(normal.diagonal(dim1=1, dim2=2))[:, None]  # (B, 1, P)
         lambdas = damping[:, None] * factors  # (B, F)
-        damped = normal[:, None].expand(-1, len(factors), -1, -1).clone(memory_format=torch.contiguous_format)
+        damped = normal[:, None].expand(-1, count, -1, -1).clone(memory_format=torch.contiguous_format)
         damped.diagonal(dim1=2, dim2=3).addcmul_(lambdas[..., None], scale)  # (B, F, P, P)
         root, _ = torch.linalg.cholesky_ex(damped)  # a step it fails for is taken only if it is better
-        velocity = _solve(root, gradient[:, None].expand(-1, len(factors), -1)).neg_()  # (B, F, P)
-        acceleration = _solve(root, problem.pull_back_bend(params, values, velocity)).neg_()
+        velocity = _solve(root, gradient[:, None].expand(-1, count, -1)).neg_()  # (B, F, P)
+        acceleration = _solve(root, problem.pull_back_bend(params, values, rows, velocity)).neg_()
         # Where the parabola is no good approximation, the tangent is followed.
         long, far = (torch.linalg.vecdot(v * scale, v) for v in (acceleration, velocity))
         bent = 4 * long < _MOST_BENT**2 * far
@@ -105,7 +107,11 @@ def levenberg_marquardt(
         better = lowest < loss
         damping = torch.where(better, lambdas.flatten()[choice], _RAISE * damping).clamp_(1e-14, 1e8)
         moved = better.nonzero()[:, 0]
-        params[moved], values[moved] = trial[choice[moved]], trial_values[choice[moved]]
+        if moved.shape[0] == batch:
+            params, values = trial[choice], trial_values[choice]
+        else:
+            choice = choice[moved]
+            params[moved], values[moved] = trial[choice], trial_values[choice]
         if step % look == 0 or step == iterations:
             current = judge.losses(params, judge.evaluate(params))
             stale = stale + look if bool((current > 0.99 * best_loss).all()) else 0
