@@ -80,7 +80,10 @@ def main() -> None:
 
 
 def read_run(folder: Path, pack: Path) -> dict[str, Any]:
-    """Return a run's command, data, length, validations, and steps, median speed and share of the peak by stage."""
+    """Return a run's command, data, length, validations at 4-4, and steps, median speed and share of the peak by stage.
+
+    Measured numbers have as many digits as mean something.
+    """
     record, contents = read_record(folder), read_pack(pack)
     options = record["options"]
     chosen = "".join(f" --stage {name}" for name in options.get("stages", ()))
@@ -94,8 +97,8 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
         logged = [line for line in lines if line["group"] == name]
         if logged:
             stages.append({"name": name, "steps": logged[-1]["step"] - before})
-            stages[-1]["speed"] = statistics.median(line["programs_per_second"] for line in logged)
-            stages[-1]["share"] = statistics.median(line["share_of_peak"] for line in logged)
+            stages[-1]["speed"] = round(statistics.median(line["programs_per_second"] for line in logged))
+            stages[-1]["share"] = round(statistics.median(line["share_of_peak"] for line in logged), 2)
             before = logged[-1]["step"]
     logged = [line for line in lines if line["group"] in STAGES]
     return {
@@ -103,10 +106,14 @@ def read_run(folder: Path, pack: Path) -> dict[str, Any]:
         "programs": len(contents.texts),
         "rows": len(contents.program),
         "steps": record["step"],
-        "minutes": record["elapsed"] / 60,
+        "minutes": round(record["elapsed"] / 60, 1),
         "stages": stages,
-        "curve": [line for line in lines if line["group"] == "validation"],
-        "peak": statistics.median(line["flops_per_second"] / line["share_of_peak"] for line in logged),
+        "curve": [
+            {"step": line["step"]} | {key: float(f"{line[key]:.2g}") for key in line if "/9-4-4-1/" in key}
+            for line in lines
+            if line["group"] == "validation"
+        ],
+        "peak": float(f"{statistics.median(line['flops_per_second'] / line['share_of_peak'] for line in logged):.3g}"),
     }
 
 

@@ -51,7 +51,7 @@ class Race:
 RANDOM_RACE, COMPILED_RACE = Race(3, 30, 150), Race(12, 8, 144)
 #: What the columns of Levenberg-Marquardt depend on; optimizers themselves go by name.
 LM_PROTOCOL = (
-    "geodesic acceleration, output layers solved with the damping of the step",
+    "geodesic acceleration by differences, output layers solved with the damping of the step",
     (FIRST_DAMPING, RIDGE),
     (_STEPS, TURNS, _MISSED),
     (RANDOM_RACE, COMPILED_RACE),
