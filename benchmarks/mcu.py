@@ -176,8 +176,11 @@ def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
     for number in ("float", "int16"):
         for topology in ("4-4", "auto", "16-16"):
             how = {"topology": topology, "number": number, "tolerance": "1%", "targets": EXAMPLE_TARGETS}
-            rows.append(measure_program(source, None, out / number / topology, **how))
-            _show(rows[-1])
+            row = measure_program(source, None, out / number / topology, **how)
+            _show(row)
+            if rows and (rows[-1]["number"], rows[-1]["topology"]) == (number, row["topology"]):
+                rows.pop()  # the same rung, which met the tolerance with other pairs
+            rows.append(row)
             if rows[-1]["ok"] or any("16-16" in net for net in rows[-1]["topology"]):
                 break
     return rows
