@@ -14,9 +14,9 @@ from nstk.topology import Topology
 _CHUNK = 2**18
 #: Rows of J'J computed at once. It is symmetric: what is above the blocks on its diagonal is left out.
 _BLOCK = 96
-#: Numbers of a Jacobian that is kept for a whole step.
+#: Numbers of a Jacobian that is kept for a whole step; reading a larger one again takes longer than `mlp.bend`.
 _KEPT = 2**20
-#: Share of a direction that is gone to see how the outputs bend.
+#: Share of a direction that is gone to see how outputs bend: the difference errs by some percent, and keeps 10 digits.
 _AHEAD = 0.01
 
 
@@ -157,7 +157,7 @@ class LeastSquares:
         """Return J'y'' / 2, y'' the outputs' second derivatives along directions.
 
         With the Jacobian at hand, y'' is a difference: of residuals a hundredth of the way ahead, and what the Jacobian
-        says they are there. At 4-4 steps take 8 to 20 % less time with it, and errors are the same.
+        says they are there. At 4-4 steps take up to a fifth less time with it, and errors are the same.
 
         Args:
             params: `(B, P)`.
