@@ -181,7 +181,7 @@ def measure_example(source: Path, out: Path) -> list[dict[str, Any]]:
             if rows and (rows[-1]["number"], rows[-1]["topology"]) == (number, row["topology"]):
                 rows.pop()  # the same rung, which met the tolerance with other pairs
             rows.append(row)
-            if rows[-1]["ok"] or any("16-16" in net for net in rows[-1]["topology"]):
+            if row["ok"] or any("16-16" in net for net in row["topology"]):
                 break
     return rows
 

@@ -109,7 +109,7 @@ def propose(
         topology: Of the network that is asked for.
         count: Number of candidates.
         seed: Of the random ones.
-        compiled: What a hypernetwork proposes; at most all candidates but one are its.
+        compiled: What a hypernetwork proposes; all candidates but one are its, as far as they go.
         mean: `(O,)` that the surrogate adds to its outputs; with `compiled`.
         scale: `(O,)` that it multiplies them by.
 

@@ -69,8 +69,8 @@ class Fitted:
 
     Attributes:
         surrogate: The cheapest that meets the tolerance; else, of all layouts' networks, refined unless they are
-            hopelessly far off, those with the least excess. With int16 arithmetic it is finished, where that brings it
-            closer.
+            hopelessly far off or pairs are all there is, those with the least excess. With int16 arithmetic it is
+            finished, where that brings it closer.
         unrounded: The same as fitted in floating point.
         rungs: One record per rung and layout tried: topology, layout, parameters, max_abs and nrmse per output as
             floats, with int16 arithmetic the same under `int16` (unless it is too steep for it), ok.
@@ -265,22 +265,22 @@ class _Fitter:
         """
         if self.goal.optimizer == "adam":  # the paper's protocol has no refinement
             return self.assess(topology, finalists[0], outputs, 0)
-        found = []
+        rms, found = self.goal.norm == "rms", []
         for params in finalists:  # the closest on validation pairs first
             candidate = self.assess(topology, params, outputs, 0)
-            if FAR_BELOW < candidate.excess <= MARGIN and self.goal.norm == "rms":
+            if rms and FAR_BELOW < candidate.excess <= MARGIN:
                 candidate = self.assessor.assess(candidate.fitted.network, 1)
-            if candidate.excess <= MARGIN and self.goal.norm == "rms":
+            if rms and candidate.excess <= MARGIN:
                 return candidate
             found.append(candidate)
-        hopeful = [c for c in found if c.excess < _HOPELESS or self.goal.norm == "max"]
+        hopeful = [c for c in found if c.excess < _HOPELESS or not rms]
         refined = [self.refine(c, pairs, self.ridge) for c in sorted(hopeful, key=lambda c: c.excess)[:2]]
         good = [c for c in refined if c.excess <= MARGIN]
-        if good and self.goal.norm == "rms":  # a refined network trades nrmse for its worst case: no more than needed
+        if rms and good:  # a refined network trades nrmse for its worst case: no more than needed
             return min(good, key=lambda c: sum(c.nrmse))
         rounded = [c for c in refined if c.unrounded]  # would do as floats
         # Given pairs may be noisy: a network that is closest to the worst of them is no better for it.
-        trusted = self.data.original is not None or self.goal.norm == "max"
+        trusted = self.data.original is not None or not rms
         return min(rounded or (refined if trusted else []) or found[:1], key=lambda c: c.excess)
 
     def assess(self, topology: Topology, params: Array, outputs: tuple[int, ...], attempt: int) -> Candidate:

@@ -132,9 +132,8 @@ class LeastSquares:
         """
         (batch, size), count = params.shape, self.n * self.outputs
         system = params.new_zeros(batch, size + 1, size + 1)
-        kept = batch * (size + 1) * count <= _KEPT
-        whole = [(slice(None), [slice(None)])]
-        for networks, parts in whole if kept else _chunks(batch, self.n, self.outputs * (size + 1)):
+        kept = batch * (size + 1) * count <= _KEPT  # then it is one chunk
+        for networks, parts in _chunks(batch, self.n, self.outputs * (size + 1), _KEPT if kept else _CHUNK):
             mine, total = params[networks], system[networks]
             for part in parts:
                 seen = values[networks, :, part]
@@ -178,7 +177,7 @@ class LeastSquares:
             curve -= rows[:, -1:]
             return (curve @ rows[:, :-1].mT).mul_(1 / (self.n * self.outputs * _AHEAD**2))
         total = torch.zeros_like(directions)
-        for networks, parts in _chunks(batch, self.n, count * sum(self.topology.widths)):
+        for networks, parts in _chunks(batch, self.n, count * sum(self.topology.widths), _CHUNK):
             for part in parts:
                 weight = None if self.weight is None else self.weight[part]
                 seen = values[networks, :, part]
@@ -192,10 +191,10 @@ def damping_scale(diagonal: Tensor) -> Tensor:
     return diagonal.clamp_min(1e-8).sqrt_()
 
 
-def _chunks(batch: int, rows: int, width: int) -> Iterator[tuple[slice, list[slice]]]:
-    """Split networks, and pairs for each part of them, to fit the cache: `width` numbers for each network and pair."""
-    together = max(1, _CHUNK // (rows * width))  # networks
-    at_once = max(1, _CHUNK // (min(together, batch) * width))
+def _chunks(batch: int, rows: int, width: int, most: int) -> Iterator[tuple[slice, list[slice]]]:
+    """Split networks, and pairs for each part of them, into chunks of at most so many numbers: `width` for each."""
+    together = max(1, most // (rows * width))  # networks
+    at_once = max(1, most // (min(together, batch) * width))
     parts = [slice(start, min(start + at_once, rows)) for start in range(0, rows, at_once)]
     for first in range(0, batch, together):
         yield slice(first, first + together), parts
